@@ -1,0 +1,158 @@
+"""Fine-tuning a captioner on human captions, and how well it then says what people said."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from recap_assets.captioning.captioner import Captioner, Pictures
+from recap_assets.captioning.generate import caption
+from recap_assets.captioning.score import Scores, scores
+from recap_assets.captioning.train import Batch, train
+from recap_assets.experiment.errors import UserError
+from recap_assets.experiment.fingerprint import seed as seed_of
+from recap_assets.images.decode import DecodeError, decode
+from recap_assets.images.fit import Fit, fit
+
+# A tuned captioner that says more than this many tokens above the longest human caption is cut.
+_SLACK = 8
+
+
+@dataclass(frozen=True)
+class TuneResult:
+    """The tuned captioner, its training losses, and its scores by style after and before tuning."""
+
+    captioner: Captioner
+    losses: list[float]
+    validation: dict[str, Scores]
+    before: dict[str, Scores]
+
+
+@dataclass(frozen=True)
+class _Set:
+    """One split: pictures uint8 [N, S, S, 3], and (number of the picture, caption) by style."""
+
+    pictures: Pictures
+    captions: dict[str, list[tuple[int, str]]]
+
+
+def tune(
+    base: Captioner,
+    human: pl.DataFrame,
+    prompts: Mapping[str, str],
+    *,
+    steps: int,
+    lr: float,
+    batch: int,
+    dropout: float = 0.1,
+    seed: int = 0,
+    how: Fit = "crop",
+    progress: Callable[[int, float], None] | None = None,
+) -> TuneResult:
+    """Train a copy of `base` on the train split and score it on the validation split.
+
+    Args:
+        human: columns uid, style, caption, split ("train" or "validation") and image (encoded
+            bytes). The order of its rows does not matter.
+        prompts: style -> text prefix; rows of other styles are left out.
+        batch: captions per step, shared out evenly over the styles.
+        how: how pictures are fitted to the model's square.
+
+    The rate warms up over the first tenth of the steps. A style without validation rows has no
+    scores.
+
+    Raises:
+        UserError: if a style has no captions to train on, or a picture cannot be decoded.
+    """
+    learn = _select(base, human, prompts, "train", how)
+    for style in prompts:
+        if not learn.captions[style]:
+            raise UserError(
+                f"style {style!r}: no human captions to train on; write some, or name another style"
+            )
+    held_out = _select(base, human, prompts, "validation", how)
+    tuned = Captioner(copy.deepcopy(base.model), base.tokenizer, base.image_processor)
+    losses = train(
+        tuned,
+        _batches(learn, prompts, batch, seed),
+        lr=lr,
+        steps=steps,
+        warmup=steps // 10,
+        dropout=dropout,
+        seed=seed_of("captioner dropout", seed),
+        progress=progress,
+    )
+    before, after = (_validate(captioner, held_out, prompts) for captioner in (base, tuned))
+    return TuneResult(tuned, losses, after, before)
+
+
+def _select(
+    base: Captioner, human: pl.DataFrame, prompts: Mapping[str, str], split: str, how: Fit
+) -> _Set:
+    rows = human.filter(pl.col("split") == split, pl.col("style").is_in(list(prompts)))
+    rows = rows.sort("style", "uid", "caption")
+    images = {uid: image for uid, image in rows.select("uid", "image").iter_rows()}
+    number = {uid: i for i, uid in enumerate(images)}
+    pictures = np.zeros((len(images), base.size, base.size, 3), np.uint8)
+    for uid, image in images.items():
+        pictures[number[uid]] = _picture(uid, image, base.size, how)
+    captions: dict[str, list[tuple[int, str]]] = {style: [] for style in prompts}
+    for style, uid, text in rows.select("style", "uid", "caption").iter_rows():
+        captions[style].append((number[uid], text))
+    return _Set(pictures, captions)
+
+
+def _picture(uid: str, image: bytes, size: int, how: Fit) -> Pictures:
+    try:
+        return np.asarray(fit(decode(image), size, how))
+    except DecodeError as error:
+        raise UserError(
+            f"human caption of {uid}: its picture {error.reason}; replace it or leave it out"
+        ) from error
+
+
+def _batches(data: _Set, prompts: Mapping[str, str], size: int, seed: int) -> Iterator[Batch]:
+    """Endless batches that take the styles in turn, each from its own shuffled epochs."""
+    streams = [(prompts[s], _epochs(data.captions[s], seed_of("epochs", seed, s))) for s in prompts]
+    turn = 0
+    while True:
+        picked = []
+        for _ in range(size):
+            prefix, stream = streams[turn % len(streams)]
+            picked.append((prefix, *next(stream)))
+            turn += 1
+        prefixes, numbers, texts = zip(*picked, strict=True)
+        yield data.pictures[list(numbers)], prefixes, texts
+
+
+def _epochs(rows: list[tuple[int, str]], seed: int) -> Iterator[tuple[int, str]]:
+    """Every row once in a random order, then again in another, without end."""
+    random = np.random.default_rng(seed)
+    while True:
+        for i in random.permutation(len(rows)):
+            yield rows[i]
+
+
+def _validate(captioner: Captioner, data: _Set, prompts: Mapping[str, str]) -> dict[str, Scores]:
+    filled = {style: rows for style, rows in data.captions.items() if rows}
+    limits = {
+        style: (prompts[style], _limit(captioner, prompts[style], rows))
+        for style, rows in filled.items()
+    }
+    generated = caption(captioner, data.pictures, limits)
+    return {
+        style: scores([generated[style][i].text for i, _ in rows], [text for _, text in rows])
+        for style, rows in filled.items()
+    }
+
+
+def _limit(captioner: Captioner, prefix: str, rows: list[tuple[int, str]]) -> int:
+    texts = [text for _, text in rows]
+    longest = max(
+        len(ids) for ids in captioner.tokenizer(texts, add_special_tokens=False)["input_ids"]
+    )
+    return min(longest + _SLACK, captioner.max_tokens - len(captioner.prefix(prefix)))

@@ -1,0 +1,217 @@
+"""The captions people wrote: a few pictures with every style's text, split in two."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from heapq import heappush, heappushpop
+from pathlib import Path
+from typing import BinaryIO
+
+import polars as pl
+
+from recap_assets.captions import content, status
+from recap_assets.experiment import fingerprint
+from recap_assets.experiment.errors import UserError
+from recap_assets.experiment.keys import check_key
+from recap_assets.images.decode import MAX_PIXELS, DecodeError, decode
+from recap_assets.images.row import PICTURES
+from recap_assets.images.sidecar import read_sidecar
+from recap_assets.images.sources import open_shard
+from recap_assets.images.tars import Sample, samples
+
+HUMAN = pl.Schema(
+    {
+        "uid": pl.String(),
+        "key": pl.String(),
+        "image_sha256": pl.String(),
+        "style": pl.String(),
+        "caption": pl.String(),
+        "split": pl.String(),
+        "image": pl.Binary(),
+    }
+)
+LEAST = 2
+FEW = 10
+
+
+@dataclass(frozen=True)
+class HumanCaptions:
+    """People's captions and what was passed over on the way.
+
+    frame: `HUMAN` columns, a row per picture and style, sorted; `split` is train or validation, the
+        same for all styles of a picture; `image` holds the encoded picture as it lies in its tar.
+    skipped: samples without a picture, without a caption in some style, with a picture seen before,
+        or with one that cannot be decoded, by reason.
+    warnings: what to tell the user about the size of the set, one line each.
+    """
+
+    frame: pl.DataFrame
+    skipped: dict[str, int]
+    warnings: list[str]
+
+
+@dataclass(frozen=True)
+class _Picture:
+    key: str
+    sha256: str
+    data: bytes
+    captions: dict[str, str]
+
+    @property
+    def uid(self) -> str:
+        return self.sha256[:32]
+
+
+def read_human(
+    paths: Sequence[Path],
+    captions: Mapping[str, str],
+    images: int,
+    validation: float,
+    seed: int,
+    max_pixels: int = MAX_PIXELS,
+) -> HumanCaptions:
+    """Pick `images` pictures that decode and have a caption of every style in `captions`.
+
+    Pictures are picked by a hash of (`seed`, uid), so neither the order nor the packing of the tars
+    `paths` matters; of pictures that occur twice the first counts. `captions` maps a style to where
+    its text lies: a member's extension (`txt`) or a field of the JSON (`json.short`). Of the picked
+    ones the share `validation` in [0, 1), at least one picture if it is above 0, goes to
+    validation: those first by another hash.
+
+    Raises:
+        UserError: if no style is named, a tar cannot be read, or fewer than two pictures are
+        usable.
+    """
+    if not captions:
+        raise UserError(
+            "human captions: no style is named; say in human.captions where each one's text lies"
+        )
+    for style in captions:
+        check_key("style", style)
+    skipped: Counter[str] = Counter()
+    found = _pick(_pictures(paths, captions, skipped), images, seed, max_pixels, skipped)
+    if len(found) < LEAST:
+        raise UserError(_too_few(len(found), captions, skipped))
+    held = _validation([picture.uid for picture in found], validation, seed)
+    return HumanCaptions(_frame(found, held), dict(skipped), _warnings(len(found), images))
+
+
+def content_digest(frame: pl.DataFrame, style: str) -> str:
+    """64 hex digits over the sorted (image_sha256, caption, split) of one style's rows."""
+    return content.content_digest(
+        frame.filter(pl.col("style") == style), ("image_sha256", "caption", "split")
+    )
+
+
+def _pictures(
+    paths: Sequence[Path], captions: Mapping[str, str], skipped: Counter[str]
+) -> Iterator[_Picture]:
+    """Every sample with a picture and all captions."""
+    for path in paths:
+        with open_shard(path) as file:
+            for sample in samples(path):
+                picture = _picture(file, sample, captions, skipped)
+                if picture is not None:
+                    yield picture
+
+
+def _picture(
+    file: BinaryIO, sample: Sample, captions: Mapping[str, str], skipped: Counter[str]
+) -> _Picture | None:
+    extension = next((name for name in sample.members if name in PICTURES), None)
+    if extension is None:
+        skipped["no picture"] += 1
+        return None
+    texts = {
+        style: status.clean(read_sidecar(lambda name: _bytes(file, sample, name), place, None).alt)
+        for style, place in captions.items()
+    }
+    if not all(texts.values()):
+        skipped["no caption"] += 1
+        return None
+    data = _bytes(file, sample, extension) or b""
+    return _Picture(sample.key, hashlib.sha256(data).hexdigest(), data, texts)
+
+
+def _bytes(file: BinaryIO, sample: Sample, extension: str) -> bytes | None:
+    member = sample.members.get(extension)
+    if member is None:
+        return None
+    file.seek(member.offset)
+    return file.read(member.size)
+
+
+def _pick(
+    pictures: Iterator[_Picture], images: int, seed: int, max_pixels: int, skipped: Counter[str]
+) -> list[_Picture]:
+    """The `images` usable pictures of the smallest hash; no more than these are ever in memory."""
+    heap: list[tuple[int, str, _Picture]] = []
+    for picture in pictures:
+        rank = fingerprint.seed("human", seed, picture.uid)
+        if len(heap) == images and rank > -heap[0][0]:
+            continue
+        if any(uid == picture.uid for _, uid, _ in heap):
+            skipped["repeated picture"] += 1
+        elif not _decodes(picture, max_pixels):
+            skipped["undecodable picture"] += 1
+        else:
+            entry = (-rank, picture.uid, picture)
+            heappush(heap, entry) if len(heap) < images else heappushpop(heap, entry)
+    return [picture for _, _, picture in heap]
+
+
+def _decodes(picture: _Picture, max_pixels: int) -> bool:
+    try:
+        decode(picture.data, max_pixels)
+    except DecodeError:
+        return False
+    return True
+
+
+def _validation(uids: Sequence[str], share: float, seed: int) -> set[str]:
+    """The pictures to validate on, by rank of a hash: a threshold could leave a small set none."""
+    ranked = sorted(uids, key=lambda uid: fingerprint.seed("split", seed, uid))
+    count = min(len(uids) - 1, max(1, round(share * len(uids)))) if share > 0 else 0
+    return set(ranked[:count])
+
+
+def _frame(pictures: Sequence[_Picture], held: set[str]) -> pl.DataFrame:
+    rows = [
+        {
+            "uid": picture.uid,
+            "key": picture.key,
+            "image_sha256": picture.sha256,
+            "style": style,
+            "caption": caption,
+            "split": "validation" if picture.uid in held else "train",
+            "image": picture.data,
+        }
+        for picture in pictures
+        for style, caption in picture.captions.items()
+    ]
+    return pl.DataFrame(rows, schema=HUMAN).sort("uid", "style")
+
+
+def _too_few(usable: int, captions: Mapping[str, str], skipped: Counter[str]) -> str:
+    reasons = ", ".join(f"{reason}: {count}" for reason, count in sorted(skipped.items()))
+    places = ", ".join(f"{style} in {place}" for style, place in captions.items())
+    return (
+        f"human captions: {usable} usable pictures ({reasons or 'no samples'}), {LEAST} needed; "
+        f"write captions ({places}) into the tars or name other tars in human.urls"
+    )
+
+
+def _warnings(usable: int, images: int) -> list[str]:
+    warnings = []
+    if usable < images:
+        warnings.append(
+            f"human captions: {usable} usable pictures where human.images asks for {images}"
+        )
+    if usable < FEW:
+        warnings.append(
+            f"human captions: {usable} pictures are few to tune a captioner on; write {FEW} or more"
+        )
+    return warnings

@@ -1,0 +1,124 @@
+"""Assets up to the captions: images, human captions, captioner, recaptions, manifests, audits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dagster as dg
+
+from recap_assets.defs.materialize import materialize
+from recap_assets.defs.partitions import ALL, SHARD, Partitions
+from recap_assets.experiment.fingerprint import digest, short
+from recap_assets.experiment.project import Project
+from recap_assets.stages import audit, captioner, human, images, manifest, recaptions
+
+OWNERS = ["team:recap"]
+
+
+def caption_assets(project: Project, partitions: Partitions) -> list[Any]:
+    """The assets of the data and caption groups."""
+    styles = short(digest(project.config.styles))
+
+    @dg.asset(
+        name=images.NAME,
+        partitions_def=SHARD,
+        code_version="1",
+        group_name="data",
+        kinds={"parquet"},
+        owners=OWNERS,
+        check_specs=[dg.AssetCheckSpec("decode_rate", asset=images.NAME, partitions_def=SHARD)],
+    )
+    def images_asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+        """Index of one shard: a row per picture with its hash, alt-text and place in the tar."""
+        return materialize(context, images.STAGE, check="decode_rate")
+
+    @dg.asset(
+        name=human.NAME,
+        partitions_def=partitions.human_style,
+        code_version=human.CODE,
+        group_name="captions",
+        kinds={"parquet"},
+        owners=OWNERS,
+    )
+    def human_captions(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+        """The small set of captions that people wrote, split into train and validation."""
+        return materialize(context, human.STAGE)
+
+    @dg.asset(
+        name=captioner.NAME,
+        partitions_def=partitions.captioner,
+        code_version=captioner.CODE,
+        group_name="captions",
+        kinds={"pytorch", "huggingface"},
+        owners=OWNERS,
+        pool="gpu",
+        deps=[
+            dg.AssetDep(human.NAME, partition_mapping=partitions.human_to_captioner),
+            "base_captioner",
+        ],
+    )
+    def captioner_asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+        """A captioner fine-tuned on the human captions, with its validation scores."""
+        return materialize(context, captioner.STAGE)
+
+    @dg.asset(
+        name=recaptions.NAME,
+        partitions_def=SHARD,
+        code_version=f"{recaptions.CODE}-{styles}",
+        group_name="captions",
+        kinds={"pytorch", "parquet"},
+        owners=OWNERS,
+        pool="gpu",
+        deps=[
+            dg.AssetDep(images.NAME, partition_mapping=dg.IdentityPartitionMapping()),
+            dg.AssetDep(captioner.NAME, partition_mapping=partitions.captioners_in_use),
+        ],
+        check_specs=[
+            dg.AssetCheckSpec("caption_error_rate", asset=recaptions.NAME, partitions_def=SHARD)
+        ],
+    )
+    def recaptions_asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+        """Captions of every style for one shard; rows of the same recipe are kept."""
+        return materialize(context, recaptions.STAGE, check="caption_error_rate")
+
+    @dg.asset(
+        name=manifest.NAME,
+        partitions_def=partitions.style,
+        code_version="1",
+        group_name="captions",
+        kinds={"parquet", "duckdb"},
+        owners=OWNERS,
+        deps=[dg.AssetDep(recaptions.NAME, partition_mapping=ALL)],
+    )
+    def caption_manifest(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+        """The exact caption set of a style across all shards, versioned by its content."""
+        return materialize(context, manifest.STAGE)
+
+    @dg.asset(
+        name=audit.NAME,
+        partitions_def=partitions.style,
+        code_version=audit.CODE,
+        group_name="captions",
+        kinds={"scikitlearn"},
+        owners=OWNERS,
+        deps=[
+            dg.AssetDep(manifest.NAME, partition_mapping=dg.IdentityPartitionMapping()),
+            dg.AssetDep(captioner.NAME, partition_mapping=partitions.captioner_to_style),
+            "eval_prompts",
+        ],
+        check_specs=[
+            dg.AssetCheckSpec("caption_quality", asset=audit.NAME, partitions_def=partitions.style)
+        ],
+    )
+    def caption_audit(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+        """Length, vocabulary, recall, hallucination and distance to the prompts of a style."""
+        return materialize(context, audit.STAGE, check="caption_quality")
+
+    return [
+        images_asset,
+        human_captions,
+        captioner_asset,
+        recaptions_asset,
+        caption_manifest,
+        caption_audit,
+    ]

@@ -1,0 +1,1 @@
+"""Text-to-image: loading a diffusers pipeline, latents, training an arm, drawing samples."""

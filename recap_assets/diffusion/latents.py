@@ -1,0 +1,95 @@
+"""Image latents of a shard: made once, whatever happens to the captions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from recap_assets.experiment import atomic
+from recap_assets.experiment.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+    from diffusers import StableDiffusionPipeline
+
+
+def resolution(pipeline: StableDiffusionPipeline) -> int:
+    """The side in pixels of the pictures that the model was made for."""
+    return int(pipeline.unet.config.sample_size * pipeline.vae_scale_factor)
+
+
+def encode(pipeline: StableDiffusionPipeline, pixels: np.ndarray) -> torch.Tensor:
+    """Scaled latents (the posterior's mode), float32 [N, C, h, w], of uint8 [N, S, S, 3]."""
+    import torch
+
+    x = torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2).contiguous().float() / 127.5 - 1
+    with torch.inference_mode():
+        posterior = pipeline.vae.encode(x.to(pipeline.vae.device, pipeline.vae.dtype)).latent_dist
+        return (posterior.mode() * pipeline.vae.config.scaling_factor).float().cpu()
+
+
+def refresh(
+    path: Path,
+    uids: Sequence[str],
+    pixels: Callable[[Sequence[str]], Iterator[np.ndarray]],
+    pipeline: Callable[[], StableDiffusionPipeline],
+) -> int:
+    """Make the file at `path` hold the latents of exactly `uids`; return how many were encoded.
+
+    Latents that the file already has are kept. `pixels` yields batches uint8 [N, S, S, 3] of the
+    uids it is given, in their order; neither it nor `pipeline` is called when nothing is missing.
+    """
+    import torch
+
+    known = dict(zip(*read(path), strict=True)) if path.exists() else {}
+    missing = [uid for uid in uids if uid not in known]
+    if not missing and set(known) == set(uids):
+        return 0
+    if missing:
+        model = pipeline()
+        rows = torch.cat([encode(model, batch) for batch in pixels(missing)])
+        known |= dict(zip(missing, rows, strict=True))
+    _write(path, list(uids), [known[uid] for uid in uids])
+    return len(missing)
+
+
+def read(path: Path) -> tuple[list[str], torch.Tensor]:
+    """The uids of a shard's file and their latents, float32 [N, C, h, w].
+
+    Raises:
+        UserError: if the file is damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            return json.loads(file.metadata()["uids"]), file.get_tensor("latents")
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise UserError(
+            f"{path}: not a file of latents ({error}); delete it, and it is made again"
+        ) from error
+
+
+def stored_uids(path: Path) -> list[str] | None:
+    """The uids a file has latents of, from its header alone; None where there is no file."""
+    from safetensors import SafetensorError, safe_open
+
+    if not path.exists():
+        return None
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return json.loads(file.metadata()["uids"])
+    except (OSError, SafetensorError, KeyError, ValueError):
+        return None
+
+
+def _write(path: Path, uids: list[str], rows: list[torch.Tensor]) -> None:
+    import torch
+    from safetensors.torch import save
+
+    data = torch.stack(rows).contiguous() if rows else torch.zeros(0)
+    atomic.write_bytes(path, save({"latents": data}, {"uids": json.dumps(uids)}))

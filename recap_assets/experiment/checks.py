@@ -1,0 +1,89 @@
+"""Rules that hold between the sections of recap.yaml: which names must exist, and may be used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from recap_assets.experiment.errors import UserError
+from recap_assets.experiment.keys import check_key
+from recap_assets.experiment.nearest import did_you_mean
+
+if TYPE_CHECKING:
+    from recap_assets.experiment.config import Config
+
+ALT = "alt"
+RESERVED_ARMS = ("base", "real")
+_DETECTED = ("soa_c", "soa_i", "ca", "pa_geo", "exact_scene")
+_CRON_FIELDS = 5
+
+
+def problems(config: Config) -> Iterator[str]:
+    """Each contradiction in `config` as one line that starts with its dotted place."""
+    yield from _keys("styles", config.styles, (ALT,))
+    yield from _keys("captioners", config.captioners, ())
+    yield from _keys("arms", config.arms, RESERVED_ARMS)
+    yield from _style_problems(config)
+    yield from _arm_problems(config)
+    yield from _metric_problems(config)
+    cron = config.schedule.cron
+    if len(cron.split()) != _CRON_FIELDS:
+        yield f"schedule.cron: {cron!r} does not have five fields; write one like '0 2 * * *'"
+
+
+def _keys(section: str, names: Iterable[str], reserved: tuple[str, ...]) -> Iterator[str]:
+    seen: dict[str, str] = {}
+    for name in names:
+        yield from _key_problems(section.removesuffix("s"), name)
+        if name.casefold() in reserved:
+            yield f"{section}.{name}: the name {name!r} is reserved; choose another"
+        if seen.setdefault(name.casefold(), name) != name:
+            other = seen[name.casefold()]
+            yield (
+                f"{section}.{name}: differs from {other!r} only in case, which is one folder "
+                f"on many disks; rename one"
+            )
+
+
+def _key_problems(kind: str, key: str) -> Iterator[str]:
+    try:
+        check_key(kind, key)
+    except UserError as error:
+        yield str(error)
+
+
+def _style_problems(config: Config) -> Iterator[str]:
+    for name, style in config.styles.items():
+        if style.captioner not in config.captioners:
+            yield f"styles.{name}.captioner: " + _unknown(
+                "captioner", style.captioner, config.captioners
+            )
+    for name in config.human.captions:
+        if name not in config.styles:
+            yield f"human.captions.{name}: " + _unknown("style", name, config.styles)
+
+
+def _arm_problems(config: Config) -> Iterator[str]:
+    for name, arm in config.arms.items():
+        for style in arm.mix:
+            if style != ALT and style not in config.styles:
+                yield f"arms.{name}.mix: " + _unknown("style", style, (*config.styles, ALT))
+        for field, values in (("train", arm.train), ("seeds", arm.seeds)):
+            if len(set(values)) != len(values):
+                yield f"arms.{name}.{field}: the same value twice; keep one"
+        for seed in arm.seeds:
+            yield from _key_problems("arm key", arm.key(name, seed))
+
+
+def _metric_problems(config: Config) -> Iterator[str]:
+    settings = config.evaluation
+    for metric in settings.metrics:
+        needed = "detector" if metric in _DETECTED else "extractor"
+        if getattr(settings, needed) is None:
+            yield f"evaluation.metrics: {metric!r} needs evaluation.{needed}; set it or drop it"
+
+
+def _unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    names = list(known)
+    hint = did_you_mean(name, names)
+    return f"no {kind} {name!r}{hint}; known: {', '.join(names) or 'none'}; correct it or null it"

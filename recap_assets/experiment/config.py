@@ -1,0 +1,209 @@
+"""The sections of recap.yaml: every setting, its type, its default and its bounds.
+
+Whatever may be null is null by default, so that `key: null` over a preset always means "as if
+nobody had said it".
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+
+from recap_assets.experiment.checks import problems
+
+Metric = Literal["soa_c", "soa_i", "ca", "pa_geo", "exact_scene", "fid"]
+Weights = Literal["unet", "text_encoder"]
+
+Count = Annotated[int, Field(ge=1)]
+Whole = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+ShareBelowOne = Annotated[float, Field(ge=0, lt=1)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Text = Annotated[str, StringConstraints(min_length=1)]
+
+
+def _several(value: object) -> object:
+    if isinstance(value, str):
+        return (value,)
+    return tuple(value) if isinstance(value, list) else value
+
+
+Urls = Annotated[tuple[Text, ...], Field(min_length=1), BeforeValidator(_several)]
+
+
+class Section(BaseModel):
+    """A frozen group of settings that refuses keys it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class World(Section):
+    """The drawn world of the scenes preset."""
+
+    seed: Whole = 0
+    shards: Count = 8
+    images_per_shard: Count = 300
+    size: Annotated[int, Field(ge=16, multiple_of=8)] = 64
+    alt_noise: Share = 0.7
+    human_images: Count = 100
+    prompts: Count = 256
+
+
+class Dataset(Section):
+    """Where the pictures are and which members of a sample hold the alt-text and the address.
+
+    `caption` and `url` are a member's extension ("txt") or a field of its JSON ("json.alt").
+    """
+
+    source: Literal["webdataset"] = "webdataset"
+    urls: Urls
+    caption: Text = "txt"
+    url: Text | None = None
+    max_pixels: Count = 89_478_485
+
+
+class Human(Section):
+    """The captions people wrote: `captions` says per style which member or JSON field holds them.
+
+    Without `urls` they are looked for in the data set itself.
+    """
+
+    urls: Urls | None = None
+    captions: dict[str, Text] = {}
+    images: Count = 100
+    validation: ShareBelowOne = 0.1
+    seed: Whole = 0
+
+
+class Style(Section):
+    """A kind of caption: what the captioner is asked, and how many tokens it may answer with."""
+
+    prompt: str
+    max_tokens: Count = 32
+    captioner: Text
+
+
+class Tune(Section):
+    """How a captioner is fine-tuned on the human captions; `lr` is the peak learning rate."""
+
+    method: Literal["full"] = "full"
+    steps: Count = 300
+    lr: Positive = 5e-4
+    batch: Count = 32
+    dropout: ShareBelowOne = 0.1
+    seed: Whole = 0
+
+
+class Captioner(Section):
+    """A captioning model, used as it comes without `tune`. `batch` is images per forward pass."""
+
+    model: Text
+    revision: Text | None = None
+    tune: Tune | None = None
+    batch: Count = 64
+
+
+class T2I(Section):
+    """The text-to-image model every arm starts from, and how each arm is trained."""
+
+    model: Text = "base:t2i"
+    revision: Text | None = None
+    steps: Count = 300
+    batch: Count = 64
+    lr: Positive = 3e-4
+    warmup: Whole = 0
+    weight_decay: NotNegative = 0.01
+    prompt_dropout: Share = 0.1
+    over_limit: Literal["drop", "truncate", "resample"] = "drop"
+    ema: ShareBelowOne = 0.0
+    seed: Whole = 0
+
+
+def _canonical(value: object) -> object:
+    """Weights in one fixed order, so that the order they are written in changes no digest."""
+    several = _several(value)
+    if not isinstance(several, tuple):
+        return several
+    return tuple(sorted(several, key=lambda part: (part != "unet", str(part))))
+
+
+class Arm(Section):
+    """One caption mix (style to weight), the weights it trains, and its repeats."""
+
+    mix: Annotated[dict[str, Positive], Field(min_length=1)]
+    train: Annotated[tuple[Weights, ...], Field(min_length=1), BeforeValidator(_canonical)] = (
+        "unet",
+        "text_encoder",
+    )
+    seeds: Annotated[tuple[Whole, ...], Field(min_length=1), BeforeValidator(_several)] = (0,)
+
+    @property
+    def trained(self) -> str:
+        """What an arm's key says of the trained weights: "both", "unet" or "text_encoder"."""
+        return "both" if len(self.train) > 1 else self.train[0]
+
+    def key(self, name: str, seed: int) -> str:
+        """The partition key of this arm, called `name`, at one seed, such as "mix-both-s0"."""
+        return f"{name}-{self.trained}-s{seed}"
+
+
+class Evaluation(Section):
+    """What is measured, on which prompts and by which models."""
+
+    prompts: Text | None = None
+    metrics: Annotated[tuple[Metric, ...], BeforeValidator(_several)] = ()
+    detector: Text | None = None
+    threshold: Share = 0.5
+    extractor: Text | None = None
+    lexicon: Text | None = None
+    images_per_prompt: Count = 1
+    sampler_steps: Count = 20
+    guidance: NotNegative = 4.0
+    batch: Count = 64
+    seed: Whole = 0
+    bootstrap: Count = 2000
+
+
+class Gates(Section):
+    """The largest share of failed rows that may still reach training."""
+
+    decode_error_rate: Share = 0.05
+    caption_error_rate: Share = 0.05
+
+
+class Schedule(Section):
+    """When new shards are looked for, and how many are started at once."""
+
+    cron: Text = "0 2 * * *"
+    shards_per_tick: Count = 50
+
+
+class Config(Section):
+    """A whole recap.yaml after its presets are merged in."""
+
+    root: Text = "data/store"
+    world: World | None = None
+    dataset: Dataset
+    human: Human = Human()
+    styles: dict[str, Style] = {}
+    captioners: dict[str, Captioner] = {}
+    t2i: T2I = T2I()
+    arms: dict[str, Arm] = {}
+    evaluation: Evaluation = Evaluation()
+    gates: Gates = Gates()
+    schedule: Schedule = Schedule()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for problem in problems(self):
+            raise ValueError(problem)
+        return self

@@ -1,0 +1,1 @@
+"""Makes the small base models of `data/base/` from scenes that no project's world contains."""

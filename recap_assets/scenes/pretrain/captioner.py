@@ -1,0 +1,46 @@
+"""Pre-trains the small captioner on terse, incomplete captions, which tuning builds on."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from recap_assets.captioning import tiny
+from recap_assets.captioning.train import train
+from recap_assets.experiment.fingerprint import seed as seed_of
+from recap_assets.scenes.captions import long, short, terse
+from recap_assets.scenes.pretrain.pictures import Pool
+
+if TYPE_CHECKING:
+    from recap_assets.captioning.captioner import Captioner
+
+#: Prefixes of the default styles, so that their words are in the vocabulary.
+PREFIXES = ("short caption:", "long caption:", "caption:")
+
+
+def pretrain(pool: Pool, steps: int, report: Callable[[int, float], None]) -> Captioner:
+    """Train on pictures of the pool, each time with a new terse caption and no prefix."""
+    model = tiny.build([*_vocabulary(pool), *PREFIXES])
+    train(model, _batches(pool, 32), lr=1e-3, steps=steps, warmup=200, progress=report)
+    return model
+
+
+def _vocabulary(pool: Pool) -> list[str]:
+    """The words of every style: the model may know a word without ever having been shown it."""
+    found = []
+    for index, scene in enumerate(pool.scenes[:4000]):
+        rng = random.Random(seed_of("vocabulary", index))
+        found += [short(scene, rng), long(scene, rng), terse(scene, rng)]
+    return found
+
+
+def _batches(pool: Pool, size: int) -> Iterator[tuple[np.ndarray, list[str], list[str]]]:
+    rng = np.random.default_rng(2)
+    words = random.Random(2)
+    while True:
+        rows = np.sort(rng.integers(0, len(pool), size))
+        captions = [terse(pool.scenes[row], words) for row in rows]
+        yield np.array(pool.pixels[rows]), [""] * size, captions

@@ -1,0 +1,176 @@
+"""Stage `caption_audit`: what a style's captions are like, and what the tuned captioner learned."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from recap_assets.evaluation.audit import audit
+from recap_assets.evaluation.chair import faithfulness
+from recap_assets.experiment import atomic
+from recap_assets.experiment.checks import ALT
+from recap_assets.experiment.fingerprint import digest
+from recap_assets.experiment.project import Project
+from recap_assets.stages import captioner, images, inputs, manifest, pictures, recaptions, truth
+from recap_assets.stages.memory import remembered
+from recap_assets.stages.stage import Key, Product, Stage, Table, named
+
+NAME = "caption_audit"
+CODE = "1"
+#: Limits of the check `caption_quality`: at most, at most, at least this share.
+LEAST_GOOD = {"over_limit": 0.05, "same_caption": 0.2, "object_recall": 0.5}
+
+
+def keys(project: Project) -> list[Key]:
+    """Every style."""
+    return manifest.keys(project)
+
+
+@remembered
+def wanted(project: Project, key: Key) -> str:
+    """The caption set, the prompts it is compared with, and the captioners."""
+    style = named(key)
+    prompts = [[p.id, p.prompt, sorted(p.objects)] for p in inputs.prompts(project)]
+    parts = [CODE, manifest.content(project, style), prompts, inputs.lexicon_digest(project)]
+    if style != ALT:
+        mine = project.config.styles[style]
+        parts += [captioner.wanted(project, mine.captioner), mine.prompt, mine.max_tokens]
+    return digest(parts)
+
+
+def made(project: Project, key: Key, version: str) -> bool:
+    """Whether this audit was written."""
+    return project.audit(named(key), version).exists()
+
+
+def seen(project: Project, key: Key) -> bool:
+    """Whether the style was audited before."""
+    return (project.root / "audit" / named(key)).is_dir()
+
+
+def result(project: Project, style: str) -> dict[str, Any]:
+    """The current audit of a style, empty while there is none."""
+    path = project.audit(style, wanted(project, style))
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def build(project: Project, key: Key) -> Product:
+    """Audit the captions and, on held-out pictures with known objects, the captioner."""
+    style = named(key)
+    version = wanted(project, key)
+    fresh = not made(project, key, version)
+    if fresh:
+        found = _captions(project, style)
+        if style != ALT:
+            found["captioner"] = _captioner(project, style)
+        atomic.write_json(project.audit(style, version), found)
+    told = result(project, style)
+    numbers = {k: v for k, v in told.items() if isinstance(v, (int, float)) and v is not None}
+    rows = [
+        {"captioner": name, **scores}
+        for name, scores in told.get("captioner", {}).items()
+        if scores
+    ]
+    facts: dict[str, Any] = {**numbers, "path": project.audit(style, version)}
+    if rows:
+        facts["held_out_pictures"] = Table(pl.DataFrame(rows))
+    if told.get("frequent"):
+        facts["most_frequent"] = Table(
+            pl.DataFrame(told["frequent"], schema=["caption", "rows"], orient="row")
+        )
+    return Product(version, int(told.get("n") or 0) if fresh else 0, facts, _weakness(style, told))
+
+
+def _weakness(style: str, told: dict[str, Any]) -> str | None:
+    """Why a style's captions look unfit to train on, if they do; alt-text is what it is."""
+    if style == ALT or not told["n"]:
+        return None
+    over, recall = told["over_limit"] or 0.0, told["object_recall"]
+    most = told["frequent"][0]
+    if over > LEAST_GOOD["over_limit"]:
+        return f"style {style}: {over:.1%} of the captions go over the text encoder's limit"
+    if most[1] > LEAST_GOOD["same_caption"] * told["n"]:
+        return f"style {style}: {most[1]} of {told['n']} pictures have the caption {most[0]!r}"
+    if recall is not None and recall < LEAST_GOOD["object_recall"]:
+        return f"style {style}: the captions name only {recall:.1%} of the objects shown"
+    return None
+
+
+def _captions(project: Project, style: str) -> dict[str, Any]:
+    rows = manifest.frame(project, style)
+    known = _truths(project)
+    truths = [known[uid] for uid in rows["uid"]] if set(rows["uid"]) <= set(known) else None
+    total: Counter[str] = Counter()
+    for shard in inputs.shards(project):
+        total.update(recaptions.statuses(project, shard)[style])
+    return audit(
+        style,
+        rows["caption"].to_list(),
+        [p.prompt for p in inputs.prompts(project)],
+        total,
+        truths=truths,
+        lexicon=inputs.lexicon(project),
+        token_counts=rows["n_tokens_clip"].drop_nulls().to_list(),
+        token_limit=_token_limit(project),
+    )
+
+
+def _truths(project: Project) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for shard in inputs.shards(project):
+        found |= truth.by_uid(images.usable(project, shard))
+    return found
+
+
+def _token_limit(project: Project) -> int:
+    from recap_assets.diffusion.load import tokenizer
+
+    t2i = project.config.t2i
+    return int(tokenizer(project.model(t2i.model), t2i.revision).model_max_length)
+
+
+def _captioner(project: Project, style: str) -> dict[str, dict[str, float] | None]:
+    """Object recall and CHAIR of the base and the tuned captioner on the prompts' real pictures."""
+    words = inputs.lexicon(project)
+    real = inputs.prompt_pictures(project)
+    asked = [p for p in inputs.prompts(project) if p.objects and p.id in real]
+    if words is None or not asked:
+        return {"base": None, "tuned": None}
+    truths = [set(p.objects) for p in asked]
+    mine = project.config.styles[style]
+    version = captioner.wanted(project, mine.captioner)
+    settings = captioner.settings(project, mine.captioner)
+    models = {
+        "base": (project.model(settings.model), ""),
+        "tuned": (captioner.folder(project, mine.captioner, version), mine.prompt),
+    }
+    told: dict[str, dict[str, float] | None] = {}
+    for name, (model, prefix) in models.items():
+        texts = _caption(project, model, prefix, style, [real[p.id] for p in asked])
+        found = faithfulness(texts, truths, words)
+        told[name] = {
+            "recall": found.recall,
+            "chair_i": found.chair_i,
+            "chair_s": found.chair_s,
+            "n": len(texts),
+        }
+    return told
+
+
+def _caption(project: Project, model: Any, prefix: str, style: str, paths: list[Any]) -> list[str]:
+    from recap_assets.captioning.generate import caption
+    from recap_assets.captioning.load import load
+
+    mine = project.config.styles[style]
+    settings = captioner.settings(project, mine.captioner)
+    loaded = load(model, settings.revision)
+    pixels: np.ndarray = pictures.read(paths, loaded.size)
+    made_texts = caption(loaded, pixels, {style: (prefix, mine.max_tokens)}, settings.batch)
+    return [one.text for one in made_texts[style]]
+
+
+STAGE = Stage(NAME, keys, wanted, made, seen, build)

@@ -1,0 +1,247 @@
+"""Stage `t2i_checkpoint`: the text-to-image model trained on one caption mix."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from recap_assets.captions import limit
+from recap_assets.captions.mix import Mix
+from recap_assets.experiment import atomic
+from recap_assets.experiment.errors import UserError
+from recap_assets.experiment.fingerprint import digest, seed
+from recap_assets.experiment.project import ArmSeed, Project
+from recap_assets.stages import latents, manifest, model_card, recaptions, t2i_base
+from recap_assets.stages.memory import remembered
+from recap_assets.stages.progress import tell
+from recap_assets.stages.stage import Key, NotReady, Product, Stage, Table, named
+
+if TYPE_CHECKING:
+    import torch
+    from diffusers import StableDiffusionPipeline
+
+NAME = "t2i_checkpoint"
+CODE = "1"
+
+
+def keys(project: Project) -> list[Key]:
+    """Every arm."""
+    return list(project.arm_keys())
+
+
+def arm(project: Project, key: str) -> ArmSeed:
+    """What an arm's key stands for."""
+    known = project.arm_keys()
+    if key not in known:
+        raise UserError(f"arm {key!r}: recap.yaml has no such arm; it has {', '.join(known)}")
+    return known[key]
+
+
+def caption_sets(project: Project, key: str) -> dict[str, str]:
+    """The content digest of each caption set that the arm is trained on, by style."""
+    return {style: manifest.content(project, style) for style in sorted(arm(project, key).arm.mix)}
+
+
+@remembered
+def wanted(project: Project, key: Key) -> str:
+    """The base, the captions, the pictures, the settings and the seed."""
+    mine = arm(project, named(key))
+    t2i = project.config.t2i.model_dump(mode="json", exclude={"model", "revision"})
+    return digest(
+        {
+            "code": CODE,
+            "base": t2i_base.version(project),
+            "captions": caption_sets(project, named(key)),
+            "pictures": latents.training_uids(project),
+            "mix": mine.arm.mix,
+            "train": mine.arm.train,
+            "settings": t2i,
+            "seed": mine.seed,
+        }
+    )
+
+
+def made(project: Project, key: Key, version: str) -> bool:
+    """Whether these weights were trained."""
+    return project.checkpoint(named(key), version).is_dir()
+
+
+def seen(project: Project, key: Key) -> bool:
+    """Whether any weights of the arm are there."""
+    return (project.root / "checkpoints" / named(key)).is_dir()
+
+
+def build(project: Project, key: Key) -> Product:
+    """Train the arm unless its recipe was followed before."""
+    name = named(key)
+    version = wanted(project, key)
+    fresh = not made(project, key, version)
+    if fresh:
+        _check_gates(project)
+        for style in arm(project, name).arm.mix:
+            manifest.check_rows(project, style)
+        _train(project, name, version)
+    told = card(project, name)
+    losses = told["losses"]
+    return Product(
+        version=version,
+        computed=len(losses) if fresh else 0,
+        facts={
+            "path": project.checkpoint(name, version),
+            "steps": len(losses),
+            "images": told["images"],
+            "loss_last": told["final_loss"],
+            "dropped_over_limit": told["dropped"],
+            "mix": json.dumps(told["mix"]),
+            "caption_sets": json.dumps(told["caption_sets"]),
+            "loss_curve": Table(_curve(losses)),
+        },
+    )
+
+
+def card(project: Project, key: str) -> dict[str, Any]:
+    """What was written down when the arm's current weights were trained.
+
+    Raises:
+        NotReady: if they are not.
+    """
+    path = project.checkpoint(key, wanted(project, key)) / "recap.json"
+    if not path.exists():
+        raise NotReady(f"t2i_checkpoint[{key}] is not trained on the captions as they are now")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _check_gates(project: Project) -> None:
+    """Stop before training when a shard has too many bad captions."""
+    for shard in recaptions.keys(project):
+        reason = recaptions.gate(project, named(shard))
+        if reason:
+            raise UserError(reason)
+
+
+def _train(project: Project, key: str, version: str) -> None:
+    from recap_assets.diffusion.train import train
+
+    pipeline = t2i_base.pipeline(project)
+    uids, pictures = latents.dataset(project)
+    draw, input_ids, counts = _captions(project, key, uids, pipeline)
+    settings = _settings(project, key)
+    losses = train(
+        pipeline,
+        pictures,
+        input_ids,
+        draw,
+        settings,
+        lambda step, loss: tell(step + 1, settings.steps, f"training {key}, loss {loss:.3f}"),
+    )
+    mine = arm(project, key)
+    facts = {
+        "arm": key,
+        "version": version,
+        "base_model": project.config.t2i.model,
+        "base_digest": t2i_base.version(project),
+        "mix": mine.arm.mix,
+        "train": list(mine.arm.train),
+        "seed": mine.seed,
+        "caption_sets": caption_sets(project, key),
+        "images": len(uids),
+        "dropped": counts(),
+        "settings": project.config.t2i.model_dump(mode="json"),
+        "simulated": project.config.world is not None,
+        "final_loss": float(np.mean(losses[-20:])),
+        "losses": losses,
+    }
+    _save(project, key, version, pipeline, facts)
+
+
+def _captions(
+    project: Project, key: str, uids: list[str], pipeline: StableDiffusionPipeline
+) -> tuple[Callable[[int], np.ndarray], torch.Tensor, Callable[[], int]]:
+    """How captions are drawn, all captions tokenized, and how many were dropped on average."""
+    mine = arm(project, key)
+    frames = {style: manifest.frame(project, style) for style in mine.arm.mix}
+    texts = sorted({text for frame in frames.values() for text in frame["caption"]})
+    place = {text: row for row, text in enumerate(texts)}
+    at = {uid: row for row, uid in enumerate(uids)}
+    longest = pipeline.tokenizer.model_max_length
+    policy = project.config.t2i.over_limit
+    mix, mix_seed = Mix(dict(mine.arm.mix)), seed("mix", project.config.t2i.seed, mine.seed)
+    dropped: list[int] = []
+
+    def draw(epoch: int) -> np.ndarray:
+        chosen = limit.choose(frames, mix, uids, epoch, mix_seed, longest, policy)
+        dropped.append(chosen.dropped)
+        rows = np.full(len(uids), -1)
+        rows[[at[uid] for uid in chosen.uids]] = [place[text] for text in chosen.captions]
+        return rows
+
+    ids = pipeline.tokenizer(
+        [*texts, ""], padding="max_length", truncation=True, max_length=longest, return_tensors="pt"
+    ).input_ids
+    return draw, ids, lambda: round(sum(dropped) / max(1, len(dropped)))
+
+
+def _settings(project: Project, key: str) -> Any:
+    from recap_assets.diffusion.train import TrainSettings
+
+    t2i, mine = project.config.t2i, arm(project, key)
+    return TrainSettings(
+        steps=t2i.steps,
+        batch=t2i.batch,
+        lr=t2i.lr,
+        warmup=t2i.warmup,
+        weight_decay=t2i.weight_decay,
+        prompt_dropout=t2i.prompt_dropout,
+        ema=t2i.ema,
+        train=mine.arm.train,
+        seed=seed("train", t2i.seed, mine.seed),
+    )
+
+
+def _save(project: Project, key: str, version: str, pipeline: Any, facts: dict[str, Any]) -> None:
+    """A diffusers folder that loads without this project, its card, and a row for the tables."""
+    with atomic.directory(project.checkpoint(key, version)) as folder:
+        pipeline.save_pretrained(folder, safe_serialization=True)
+        text = json.dumps(facts, indent=1) + "\n"
+        (folder / "recap.json").write_text(text, encoding="utf-8", newline="\n")
+        (folder / "README.md").write_text(model_card.text(facts), encoding="utf-8", newline="\n")
+        _row(project.checkpoint(key, version), facts).write_parquet(folder / "row.parquet")
+
+
+def _row(path: Path, facts: dict[str, Any]) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "arm": [facts["arm"]],
+            "seed": [facts["seed"]],
+            "digest": [facts["version"]],
+            "base_digest": [facts["base_digest"]],
+            "mix": [json.dumps(facts["mix"], sort_keys=True)],
+            "train": [",".join(facts["train"])],
+            "caption_set": [json.dumps(facts["caption_sets"], sort_keys=True)],
+            "steps": [len(facts["losses"])],
+            "images": [facts["images"]],
+            "dropped_over_limit": [facts["dropped"]],
+            "final_loss": [facts["final_loss"]],
+            "path": [str(path)],
+        }
+    )
+
+
+def _curve(losses: list[float]) -> pl.DataFrame:
+    """At most twenty points, each the mean of the steps up to it."""
+    width = max(1, len(losses) // 20)
+    points = [losses[i : i + width] for i in range(0, len(losses), width)]
+    return pl.DataFrame(
+        {
+            "step": [min(len(losses), (i + 1) * width) for i in range(len(points))],
+            "loss": [sum(p) / len(p) for p in points],
+        }
+    )
+
+
+STAGE = Stage(NAME, keys, wanted, made, seen, build)

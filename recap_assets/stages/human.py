@@ -1,0 +1,114 @@
+"""Stage `human_captions`: what people wrote, in one style."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from recap_assets.captions.human import content_digest, read_human
+from recap_assets.experiment import atomic
+from recap_assets.experiment.errors import UserError
+from recap_assets.experiment.fingerprint import digest
+from recap_assets.experiment.project import Project
+from recap_assets.images.index import stamp
+from recap_assets.images.sources import ShardSource, expand
+from recap_assets.stages.memory import remembered
+from recap_assets.stages.stage import Key, NotReady, Product, Stage, Table, named
+
+NAME = "human_captions"
+CODE = "1"
+
+
+def keys(project: Project) -> list[Key]:
+    """The styles that people wrote captions in."""
+    return list(project.config.human.captions)
+
+
+def wanted(project: Project, key: Key) -> str:
+    """The settings, and the tars that the captions are read from."""
+    style = named(key)
+    if style not in project.config.human.captions:
+        raise UserError(f"style {style!r}: recap.yaml names no human captions of it")
+    stamps = [[tar.key, *stamp(tar)] for tar in _tars(project)]
+    return digest([CODE, project.config.human, project.config.dataset.max_pixels, stamps])
+
+
+def made(project: Project, key: Key, version: str) -> bool:
+    """Whether the stored captions were read from the tars as they are now."""
+    path = project.human_captions(named(key))
+    return path.exists() and atomic.read_parquet_metadata(path).get("version") == version
+
+
+def seen(project: Project, key: Key) -> bool:
+    """Whether the style was read before."""
+    return project.human_captions(named(key)).exists()
+
+
+@remembered
+def content(project: Project, style: str) -> str:
+    """The content digest of a style's human captions."""
+    if not made(project, style, wanted(project, style)):
+        raise NotReady(f"human_captions[{style}] is not read as its tars are now")
+    return atomic.read_parquet_metadata(project.human_captions(style))["content"]
+
+
+def frame(project: Project, styles: list[str]) -> pl.DataFrame:
+    """The rows of several styles, with the encoded pictures."""
+    for style in styles:
+        content(project, style)
+    return pl.concat([pl.read_parquet(project.human_captions(style)) for style in styles])
+
+
+def build(project: Project, key: Key) -> Product:
+    """Read the captions and split them into train and validation."""
+    style = named(key)
+    version = wanted(project, key)
+    path = project.human_captions(style)
+    fresh = not made(project, key, version)
+    notes = _read(project, style, version) if fresh else {}
+    rows = pl.read_parquet(path)
+    return Product(
+        version=atomic.read_parquet_metadata(path)["content"],
+        computed=rows.height if fresh else 0,
+        facts={
+            "captions": rows.height,
+            "train": rows.filter(pl.col("split") == "train").height,
+            "validation": rows.filter(pl.col("split") == "validation").height,
+            "words_mean": _mean_words(rows),
+            "examples": Table(rows.select("key", "caption", "split").head(8)),
+            "simulated": project.config.world is not None,
+            "path": path,
+            **notes,
+        },
+    )
+
+
+def _read(project: Project, style: str, version: str) -> dict[str, object]:
+    human = project.config.human
+    found = read_human(
+        [tar.path for tar in _tars(project)],
+        human.captions,
+        human.images,
+        human.validation,
+        human.seed,
+        project.config.dataset.max_pixels,
+    )
+    rows = found.frame.filter(pl.col("style") == style)
+    metadata = {"version": version, "content": content_digest(found.frame, style)}
+    atomic.write_parquet(project.human_captions(style), rows, metadata)
+    return {
+        "skipped": ", ".join(f"{reason}: {n}" for reason, n in found.skipped.items()) or "none",
+        "warnings": "; ".join(found.warnings) or "none",
+    }
+
+
+def _tars(project: Project) -> list[ShardSource]:
+    urls = project.config.human.urls or project.config.dataset.urls
+    return expand(list(urls), project.locate)
+
+
+def _mean_words(rows: pl.DataFrame) -> float:
+    words = rows["caption"].str.split(" ").list.len().mean()
+    return float(words) if isinstance(words, (int, float)) else 0.0
+
+
+STAGE = Stage(NAME, keys, wanted, made, seen, build)

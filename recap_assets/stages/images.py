@@ -1,0 +1,133 @@
+"""Stage `images`: the index of one shard."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from recap_assets.experiment import atomic
+from recap_assets.experiment.errors import UserError
+from recap_assets.experiment.fingerprint import digest
+from recap_assets.experiment.project import Project
+from recap_assets.images import index
+from recap_assets.images.reader import PictureReader
+from recap_assets.images.sheet import contact_sheet
+from recap_assets.images.sources import ShardSource
+from recap_assets.stages import inputs
+from recap_assets.stages.memory import remembered
+from recap_assets.stages.stage import Key, Markdown, NotReady, Product, Stage, Table, named
+
+NAME = "images"
+
+
+def keys(project: Project) -> list[Key]:
+    """Every shard of the data set."""
+    return list(inputs.shards(project))
+
+
+def source(project: Project, shard: str) -> ShardSource:
+    """The tar of a shard.
+
+    Raises:
+        UserError: if the data set has no such shard.
+    """
+    found = inputs.shards(project)
+    if shard not in found:
+        raise UserError(f"shard {shard!r}: not in the data set any more; `recap sync` forgets it")
+    return found[shard]
+
+
+@remembered
+def frame(project: Project, shard: str) -> pl.DataFrame:
+    """The current index rows of a shard.
+
+    Raises:
+        NotReady: if the shard is not indexed as its tar is now.
+    """
+    if not _current(project, shard):
+        raise NotReady(f"images[{shard}] is not indexed as its tar is now")
+    return pl.read_parquet(project.image_index(shard))
+
+
+@remembered
+def usable(project: Project, shard: str) -> pl.DataFrame:
+    """The rows whose picture can be used. Raises as `frame`."""
+    return frame(project, shard).filter(pl.col("status") == "ok")
+
+
+@remembered
+def content(project: Project, shard: str) -> str:
+    """The content digest of a shard's index. Raises as `frame`."""
+    if not _current(project, shard):
+        raise NotReady(f"images[{shard}] is not indexed as its tar is now")
+    return atomic.read_parquet_metadata(project.image_index(shard))["content"]
+
+
+def wanted(project: Project, key: Key) -> str:
+    """The tar's stamp and the settings: what the index should be of."""
+    tar = source(project, named(key))
+    return digest([list(index.stamp(tar)), _settings(project)])
+
+
+def made(project: Project, key: Key, version: str) -> bool:
+    """Whether the index is of the tar as it is now."""
+    return _current(project, named(key))
+
+
+def seen(project: Project, key: Key) -> bool:
+    """Whether the shard was indexed before."""
+    return project.image_index(named(key)).exists()
+
+
+def build(project: Project, key: Key) -> Product:
+    """Index the shard unless its tar is as it was."""
+    shard = named(key)
+    tar = source(project, shard)
+    dataset = project.config.dataset
+    written = index.refresh(
+        project.image_index(shard), tar, dataset.caption, dataset.url, dataset.max_pixels
+    )
+    rows = pl.read_parquet(project.image_index(shard))
+    bad = rows.filter(pl.col("status") == "error")
+    rate = bad.height / max(1, rows.height)
+    limit = project.config.gates.decode_error_rate
+    return Product(
+        version=content(project, shard),
+        computed=rows.height if written else 0,
+        facts={
+            "rows": rows.height,
+            "usable": rows.filter(pl.col("status") == "ok").height,
+            "duplicates": rows.filter(pl.col("status") == "duplicate").height,
+            "errors": bad.height,
+            "error_rate": rate,
+            "empty_alt_text": rows.filter(pl.col("alt") == "").height,
+            "path": tar.path,
+            "pictures": Markdown(_preview(tar, rows, dataset.max_pixels)),
+            "bad_pictures": Table(bad.select("key", "error").head(20)),
+        },
+        gate=(
+            f"shard {shard}: {bad.height} of {rows.height} pictures cannot be used, more than "
+            f"gates.decode_error_rate = {limit:g}; see the view "
+            "`quarantine`, mend the tar or raise the limit"
+            if rate > limit
+            else None
+        ),
+    )
+
+
+def _settings(project: Project) -> str:
+    dataset = project.config.dataset
+    return index.settings_digest(dataset.caption, dataset.url, dataset.max_pixels)
+
+
+def _current(project: Project, shard: str) -> bool:
+    path = project.image_index(shard)
+    return path.exists() and index.is_current(path, source(project, shard), _settings(project))
+
+
+def _preview(tar: ShardSource, rows: pl.DataFrame, max_pixels: int) -> str:
+    some = rows.filter(pl.col("status") == "ok").head(16)
+    with PictureReader(tar.path, max_pixels) as reader:
+        return contact_sheet(list(reader.pictures(some)))
+
+
+STAGE = Stage(NAME, keys, wanted, made, seen, build)

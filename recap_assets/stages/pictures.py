@@ -1,0 +1,42 @@
+"""Pictures of files and of the data set as arrays, for models that want one square size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from recap_assets.experiment.errors import UserError
+from recap_assets.experiment.project import Project
+from recap_assets.images.decode import DecodeError, decode
+from recap_assets.images.fit import fit
+from recap_assets.images.reader import PictureReader
+from recap_assets.stages import images
+
+
+def read(paths: Sequence[Path], size: int) -> np.ndarray:
+    """uint8 [N, size, size, 3] of picture files, centre-cropped.
+
+    Raises:
+        UserError: if a file is missing or no picture.
+    """
+    out = np.empty((len(paths), size, size, 3), np.uint8)
+    for slot, path in zip(out, paths, strict=True):
+        try:
+            slot[...] = np.asarray(fit(decode(path.read_bytes()), size))
+        except OSError as error:
+            raise UserError(
+                f"{path}: cannot be read ({error.strerror}); restore the file"
+            ) from error
+        except DecodeError as error:
+            raise UserError(f"{path}: is no usable picture ({error.reason}); replace it") from error
+    return out
+
+
+def of_shard(project: Project, shard: str, rows: pl.DataFrame, size: int) -> np.ndarray:
+    """uint8 [N, size, size, 3] of index rows of one shard, centre-cropped."""
+    tar = images.source(project, shard)
+    with PictureReader(tar.path, project.config.dataset.max_pixels) as reader:
+        return reader.tensor(rows, size)

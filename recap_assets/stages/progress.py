@@ -1,0 +1,29 @@
+"""Progress of long work, told to whoever listens: a bar in the terminal, the log of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+#: (done, total, what), called often.
+Listener = Callable[[int, int, str], None]
+
+_listener: ContextVar[Listener | None] = ContextVar("recap_progress", default=None)
+
+
+def tell(done: int, total: int, what: str) -> None:
+    """Say how far the work is."""
+    listener = _listener.get()
+    if listener is not None:
+        listener(done, total, what)
+
+
+@contextmanager
+def listening(listener: Listener) -> Iterator[None]:
+    """Within the block, `tell` reaches `listener`."""
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)

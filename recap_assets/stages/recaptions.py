@@ -1,0 +1,270 @@
+"""Stage `recaptions`: the caption rows of every style for one shard."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from recap_assets.captions import rows as caption_rows
+from recap_assets.captions.plan import Plan, Refresh
+from recap_assets.captions.recipe import ALT, Recipe
+from recap_assets.captions.store import CaptionStore
+from recap_assets.experiment.checks import ALT as ALT_STYLE
+from recap_assets.experiment.fingerprint import digest
+from recap_assets.experiment.project import Project
+from recap_assets.images.reader import PictureReader
+from recap_assets.images.sheet import contact_sheet
+from recap_assets.stages import captioner, images
+from recap_assets.stages.memory import remembered
+from recap_assets.stages.progress import tell
+from recap_assets.stages.run_id import current_run_id
+from recap_assets.stages.stage import Key, Markdown, NotReady, Product, Stage, Table, named
+
+NAME = "recaptions"
+CODE = "1"
+
+
+def keys(project: Project) -> list[Key]:
+    """Every shard of the data set."""
+    return images.keys(project)
+
+
+def store(project: Project) -> CaptionStore:
+    """The caption rows of the project."""
+    return CaptionStore(project.root)
+
+
+@remembered
+def recipe(project: Project, style: str) -> Recipe:
+    """How captions of a style are made now.
+
+    Raises:
+        NotReady: if its captioner's inputs are not there.
+    """
+    if style == ALT_STYLE:
+        return ALT
+    mine = project.config.styles[style]
+    model = project.config.captioners[mine.captioner]
+    return Recipe(
+        style=style,
+        model_id=model.model,
+        model_revision=model.revision,
+        adapter_sha=captioner.wanted(project, mine.captioner),
+        prompt_id=style,
+        prompt=mine.prompt,
+        sampling={"max_tokens": mine.max_tokens, "method": "greedy"},
+        code_version=CODE,
+    )
+
+
+@remembered
+def recipes(project: Project) -> dict[str, Recipe]:
+    """The recipe of every style."""
+    return {style: recipe(project, style) for style in project.style_names()}
+
+
+def plans(project: Project, shard: str, refresh: Refresh = "stale") -> dict[str, Plan]:
+    """By style, the rows of a shard that stand and those to be made."""
+    index = images.frame(project, shard)
+    return {
+        style: store(project).plan(index, its, refresh) for style, its in recipes(project).items()
+    }
+
+
+@remembered
+def wanted(project: Project, key: Key) -> str:
+    """The usable pictures with their alt-text, and every recipe."""
+    rows = images.usable(project, named(key)).select("uid", "alt").sort("uid").rows()
+    return digest([rows, {style: its.digest for style, its in recipes(project).items()}])
+
+
+def made(project: Project, key: Key, version: str) -> bool:
+    """Whether every style has exactly the rows of the shard's pictures."""
+    shard = named(key)
+    index = images.frame(project, shard)
+    for its in recipes(project).values():
+        if store(project).digest(its, shard) is None:
+            return False
+        plan = store(project).plan(index, its)
+        stored = store(project).read(its, shard)
+        if plan.todo.height or stored is None or stored.height != plan.kept.height:
+            return False
+    return True
+
+
+def seen(project: Project, key: Key) -> bool:
+    """Whether any captions of the shard are there."""
+    return any(project.captions.glob(f"style=*/recipe=*/{named(key)}.parquet"))
+
+
+def build(project: Project, key: Key, refresh: Refresh = "stale") -> Product:
+    """Caption what is missing, keep the rest; all styles of a captioner share one image encode."""
+    shard = named(key)
+    todo = plans(project, shard, refresh)
+    stamp = _stamp(project)
+    made_rows = {ALT_STYLE: caption_rows.build_alt(todo[ALT_STYLE].todo, stamp)}
+    for group in _groups(project, todo):
+        made_rows |= _caption(project, shard, group, todo[group[0]].todo, stamp)
+    published = {
+        style: store(project).publish(
+            recipe(project, style), shard, pl.concat([plan.kept, made_rows[style]])
+        )
+        for style, plan in todo.items()
+        if style in made_rows or plan.kept.height or not plan.todo.height
+    }
+    computed = sum(made_rows[style].height for style in made_rows if style != ALT_STYLE)
+    return Product(
+        version=digest({style: done.sha256 for style, done in published.items()}),
+        computed=computed,
+        facts=_facts(project, shard, todo, computed),
+        gate=gate(project, shard),
+    )
+
+
+def _groups(project: Project, todo: dict[str, Plan]) -> list[list[str]]:
+    """Styles that one captioner has to write for the same pictures."""
+    groups: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for style, mine in project.config.styles.items():
+        uids = tuple(todo[style].todo["uid"])
+        groups.setdefault((mine.captioner, uids), []).append(style)
+    return list(groups.values())
+
+
+def _caption(
+    project: Project, shard: str, styles: list[str], todo: pl.DataFrame, stamp: caption_rows.Stamp
+) -> dict[str, pl.DataFrame]:
+    if not todo.height:
+        # Neither torch nor the captioner is touched when there is nothing to say.
+        return {
+            style: caption_rows.build(todo, [], recipe(project, style), stamp) for style in styles
+        }
+    from recap_assets.captioning.generate import caption
+    from recap_assets.captioning.load import load
+
+    name = project.config.styles[styles[0]].captioner
+    version = captioner.wanted(project, name)
+    if not captioner.made(project, name, version):
+        raise NotReady(f"captioner[{name}] is not tuned as it should be now")
+    settings = captioner.settings(project, name)
+    model = load(captioner.folder(project, name, version), settings.revision)
+    asked = {
+        style: (project.config.styles[style].prompt, project.config.styles[style].max_tokens)
+        for style in styles
+    }
+    texts = caption(
+        model, _pictures(project, shard, todo, model.size, settings.batch), asked, settings.batch
+    )
+    return {
+        style: caption_rows.build(
+            todo,
+            [caption_rows.Generated(made.text, made.finished) for made in texts[style]],
+            recipe(project, style),
+            stamp,
+        )
+        for style in styles
+    }
+
+
+def _pictures(
+    project: Project, shard: str, todo: pl.DataFrame, size: int, batch: int
+) -> Iterator[np.ndarray]:
+    tar = images.source(project, shard)
+    with PictureReader(tar.path, project.config.dataset.max_pixels) as reader:
+        for start in range(0, todo.height, batch):
+            yield reader.tensor(todo.slice(start, batch), size)
+            tell(min(start + batch, todo.height), todo.height, f"captioning shard {shard}")
+
+
+def _stamp(project: Project) -> caption_rows.Stamp:
+    from recap_assets.diffusion.load import tokenizer
+
+    t2i = project.config.t2i
+    words: Any = tokenizer(project.model(t2i.model), t2i.revision)
+    return caption_rows.Stamp(
+        run_id=current_run_id(),
+        created_at=datetime.now(UTC),
+        count_clip=lambda text: len(words(text).input_ids),
+    )
+
+
+def statuses(project: Project, shard: str) -> dict[str, dict[str, int]]:
+    """How many rows of each status a shard has, by style."""
+    return {
+        style: store(project).statuses(its, shard) or {} for style, its in recipes(project).items()
+    }
+
+
+def gate(project: Project, shard: str) -> str | None:
+    """Why nothing should be trained on the shard's captions, if there is a reason."""
+    total: Counter[str] = Counter()
+    for style, counts in statuses(project, shard).items():
+        if style != ALT_STYLE:
+            total.update(counts)
+    bad = sum(n for status, n in total.items() if status != "ok")
+    rate = bad / max(1, sum(total.values()))
+    limit = project.config.gates.caption_error_rate
+    if rate <= limit:
+        return None
+    told = ", ".join(f"{n} {status}" for status, n in sorted(total.items()))
+    return (
+        f"shard {shard}: {rate:.1%} of the captions are not ok ({told}), more than "
+        f"gates.caption_error_rate = {limit:g}; look at the view `quarantine`, change prompt or "
+        "captioner, or raise the limit"
+    )
+
+
+def _facts(project: Project, shard: str, todo: dict[str, Plan], computed: int) -> dict[str, Any]:
+    counts = statuses(project, shard)
+    return {
+        "rows": sum(sum(by.values()) for by in counts.values()),
+        "rows_computed": computed,
+        "rows_reused": sum(plan.kept.height for style, plan in todo.items() if style != ALT_STYLE),
+        "error_rate": _rate(counts),
+        "statuses": Table(
+            pl.DataFrame(
+                [
+                    {"style": style, "status": status, "rows": n}
+                    for style, by in counts.items()
+                    for status, n in sorted(by.items())
+                ],
+                schema={"style": pl.String, "status": pl.String, "rows": pl.Int64},
+            )
+        ),
+        "captions": Table(examples(project, shard, 6)),
+        "pictures": Markdown(_sheet(project, shard, 6)),
+    }
+
+
+def _rate(counts: dict[str, dict[str, int]]) -> float:
+    own = {style: by for style, by in counts.items() if style != ALT_STYLE}
+    total = sum(sum(by.values()) for by in own.values())
+    return (total - sum(by.get("ok", 0) for by in own.values())) / max(1, total)
+
+
+def examples(project: Project, shard: str, number: int) -> pl.DataFrame:
+    """Some pictures' captions, a column per style."""
+    some = _some(project, shard, number).select("uid", "key")
+    for style, its in recipes(project).items():
+        rows = store(project).read(its, shard)
+        if rows is not None:
+            column = rows.select("uid", pl.col("caption").alias(style))
+            some = some.join(column, on="uid", how="left", maintain_order="left")
+    return some.drop("uid")
+
+
+def _some(project: Project, shard: str, number: int) -> pl.DataFrame:
+    return images.usable(project, shard).head(number)
+
+
+def _sheet(project: Project, shard: str, number: int) -> str:
+    tar = images.source(project, shard)
+    with PictureReader(tar.path, project.config.dataset.max_pixels) as reader:
+        return contact_sheet(list(reader.pictures(_some(project, shard, number))))
+
+
+STAGE = Stage(NAME, keys, wanted, made, seen, build)

@@ -1,0 +1,89 @@
+"""What every stage has in common: its keys, the version a partition should have, how it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import polars as pl
+
+from recap_assets.experiment.project import Project
+
+State = Literal["fresh", "stale", "missing", "failed"]
+#: A partition key, or None for a stage without partitions.
+Key = str | None
+
+
+class NotReady(Exception):
+    """An input of a partition is not there yet; the text says which one."""
+
+
+@dataclass(frozen=True)
+class Markdown:
+    """Text that a page shows formatted."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A small table to look at."""
+
+    frame: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class Product:
+    """What building a partition gave.
+
+    version: decided by content or, for weights, by everything that made them.
+    computed: rows, pictures or steps done just now; 0 where all was there already.
+    facts: numbers, texts, paths, `Markdown` and `Table` to show beside it.
+    gate: a reason why nothing downstream should be built on it, if there is one.
+    """
+
+    version: str
+    computed: int
+    facts: dict[str, Any] = field(default_factory=dict)
+    gate: str | None = None
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One asset of the graph.
+
+    wanted: the version that the partition should have, from its inputs' content and the settings.
+        Raises NotReady while an input is missing.
+    made: whether the store holds that version; `seen` whether it holds any.
+    build: make it, or find that it is made; raises UserError or NotReady.
+    """
+
+    name: str
+    keys: Callable[[Project], list[Key]]
+    wanted: Callable[[Project, Key], str]
+    made: Callable[[Project, Key, str], bool]
+    seen: Callable[[Project, Key], bool]
+    build: Callable[[Project, Key], Product]
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where a partition stands, and why."""
+
+    asset: str
+    partition: Key
+    state: State
+    reason: str
+
+
+def only(project: Project) -> list[Key]:
+    """The keys of a stage without partitions."""
+    return [None]
+
+
+def named(key: Key) -> str:
+    """The key of a partition, where a stage cannot do without."""
+    if key is None:
+        raise ValueError("this stage is partitioned: a key is needed")
+    return key
