@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import click
 import typer
 
 from recap_assets.experiment.errors import UserError
@@ -39,6 +40,9 @@ def main() -> None:
     except UserError as error:
         typer.echo(f"recap: {error}", err=True)
         sys.exit(2)
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        typer.echo("recap: stopped; what was finished is kept", err=True)
+        sys.exit(130)
 
 
 @app.command()

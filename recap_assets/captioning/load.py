@@ -7,7 +7,7 @@ from typing import Any
 
 from recap_assets.captioning.captioner import Captioner, device
 from recap_assets.captioning.files import Files, locate
-from recap_assets.captioning.quiet import quiet
+from recap_assets.experiment.quiet import quiet
 from recap_assets.experiment.errors import UserError
 
 _KEPT = 2

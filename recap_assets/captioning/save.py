@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from recap_assets.captioning.captioner import Captioner
-from recap_assets.captioning.quiet import quiet
+from recap_assets.experiment.quiet import quiet
 from recap_assets.experiment import atomic
 
 _HEADER = "---\nlibrary_name: transformers\npipeline_tag: image-to-text\n---\n"

@@ -1,7 +1,5 @@
 """Assets up to the captions: images, human captions, captioner, recaptions, manifests, audits."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import dagster as dg
@@ -28,7 +26,7 @@ def caption_assets(project: Project, partitions: Partitions) -> list[Any]:
         owners=OWNERS,
         check_specs=[dg.AssetCheckSpec("decode_rate", asset=images.NAME, partitions_def=SHARD)],
     )
-    def images_asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+    def images_asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         """Index of one shard: a row per picture with its hash, alt-text and place in the tar."""
         return materialize(context, images.STAGE, check="decode_rate")
 
@@ -40,7 +38,7 @@ def caption_assets(project: Project, partitions: Partitions) -> list[Any]:
         kinds={"parquet"},
         owners=OWNERS,
     )
-    def human_captions(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+    def human_captions(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         """The small set of captions that people wrote, split into train and validation."""
         return materialize(context, human.STAGE)
 
@@ -57,7 +55,7 @@ def caption_assets(project: Project, partitions: Partitions) -> list[Any]:
             "base_captioner",
         ],
     )
-    def captioner_asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+    def captioner_asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         """A captioner fine-tuned on the human captions, with its validation scores."""
         return materialize(context, captioner.STAGE)
 
@@ -77,7 +75,7 @@ def caption_assets(project: Project, partitions: Partitions) -> list[Any]:
             dg.AssetCheckSpec("caption_error_rate", asset=recaptions.NAME, partitions_def=SHARD)
         ],
     )
-    def recaptions_asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+    def recaptions_asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         """Captions of every style for one shard; rows of the same recipe are kept."""
         return materialize(context, recaptions.STAGE, check="caption_error_rate")
 
@@ -90,7 +88,7 @@ def caption_assets(project: Project, partitions: Partitions) -> list[Any]:
         owners=OWNERS,
         deps=[dg.AssetDep(recaptions.NAME, partition_mapping=ALL)],
     )
-    def caption_manifest(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+    def caption_manifest(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         """The exact caption set of a style across all shards, versioned by its content."""
         return materialize(context, manifest.STAGE)
 
@@ -110,7 +108,7 @@ def caption_assets(project: Project, partitions: Partitions) -> list[Any]:
             dg.AssetCheckSpec("caption_quality", asset=audit.NAME, partitions_def=partitions.style)
         ],
     )
-    def caption_audit(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+    def caption_audit(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         """Length, vocabulary, recall, hallucination and distance to the prompts of a style."""
         return materialize(context, audit.STAGE, check="caption_quality")
 

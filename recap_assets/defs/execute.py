@@ -110,9 +110,20 @@ def _run(project: Project, job: Any, instance: dg.DagsterInstance, stage: Stage,
     if result.success:
         (event,) = result.asset_materializations_for_node(stage.name)
         return Ran(stage.name, key, int(event.metadata["computed"].value), None)
+    if _interrupted(result):
+        raise KeyboardInterrupt
     reason = failures.reason(project, stage.name, key) or _unexpected(result)
     failures.record(project, stage.name, key, reason)
     return Ran(stage.name, key, 0, reason)
+
+
+def _interrupted(result: Any) -> bool:
+    """Whether somebody stopped the run: then nothing is wrong with the partition."""
+    return any(
+        "Interrupted" in (event.step_failure_data.error.cls_name or "")
+        for event in result.all_events
+        if event.is_step_failure
+    )
 
 
 def _unexpected(result: Any) -> str:

@@ -23,7 +23,7 @@ _LOG_EVERY = 15.0
 
 def materialize(
     context: dg.AssetExecutionContext, stage: Stage, check: str | None = None
-) -> dg.MaterializeResult[Any]:
+) -> dg.MaterializeResult:
     """Build the partition of the running step; a user's mistake fails the run in one line.
 
     `check` names the asset check that the product's gate decides.

@@ -1,7 +1,5 @@
 """Assets from latents to the report: training, samples, metrics, the table and the page."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import dagster as dg
@@ -38,7 +36,7 @@ def training_assets(partitions: Partitions) -> list[Any]:
         pool="gpu",
         deps=[dg.AssetDep(images.NAME, partition_mapping=_SAME), "base_t2i"],
     )
-    def latents_asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+    def latents_asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         """Image latents of one shard; captions do not touch them."""
         return materialize(context, latents.STAGE)
 
@@ -56,7 +54,7 @@ def training_assets(partitions: Partitions) -> list[Any]:
             "base_t2i",
         ],
     )
-    def t2i_checkpoint(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+    def t2i_checkpoint(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         """A text-to-image model trained on one caption mix, as a diffusers folder."""
         return materialize(context, checkpoint.STAGE)
 
@@ -80,7 +78,7 @@ def evaluation_assets(partitions: Partitions) -> list[Any]:
             "eval_prompts",
         ],
     )
-    def samples_asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+    def samples_asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         """A picture for every held-out prompt, from the same noise in every arm."""
         return materialize(context, samples.STAGE)
 
@@ -93,7 +91,7 @@ def evaluation_assets(partitions: Partitions) -> list[Any]:
         pool="gpu",
         deps=[dg.AssetDep(images.NAME, partition_mapping=ALL)],
     )
-    def reference_asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+    def reference_asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         """Features of real pictures, which the Frechet distance compares with."""
         return materialize(context, reference.STAGE)
 
@@ -107,7 +105,7 @@ def evaluation_assets(partitions: Partitions) -> list[Any]:
         pool="gpu",
         deps=[dg.AssetDep(samples.NAME, partition_mapping=_SAME), "detector"],
     )
-    def metrics_asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+    def metrics_asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         """Per-picture scores of one row of the table: objects, counts, places, exact scenes."""
         return materialize(context, metrics.STAGE)
 
@@ -119,7 +117,7 @@ def evaluation_assets(partitions: Partitions) -> list[Any]:
         owners=OWNERS,
         deps=[dg.AssetDep(metrics.NAME, partition_mapping=ALL), reference.NAME],
     )
-    def metric_table(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+    def metric_table(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         """The metrics of every arm with 95 % intervals, and the differences to Alttext."""
         return materialize(context, table.STAGE)
 
@@ -131,7 +129,7 @@ def evaluation_assets(partitions: Partitions) -> list[Any]:
         owners=OWNERS,
         deps=[table.NAME, dg.AssetDep(audit.NAME, partition_mapping=ALL)],
     )
-    def report_asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+    def report_asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         """The page that shows what the new captions bought."""
         return materialize(context, report.STAGE)
 

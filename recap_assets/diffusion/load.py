@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.fingerprint import digest, folder_digest
+from recap_assets.experiment.quiet import quiet
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionPipeline
@@ -25,18 +26,22 @@ def load(model: str | Path, revision: str | None = None) -> StableDiffusionPipel
             pickled (`.bin`).
     """
     import torch
-    from diffusers import StableDiffusionPipeline
+
+    with quiet():
+        # Without torchvision transformers tells at length which processors it falls back to.
+        from diffusers import StableDiffusionPipeline
 
     _check_folder(model)
     try:
-        pipeline = StableDiffusionPipeline.from_pretrained(
-            str(model),
-            revision=revision,
-            use_safetensors=True,
-            torch_dtype=torch.float32,
-            safety_checker=None,
-            requires_safety_checker=False,
-        )
+        with quiet():
+            pipeline = StableDiffusionPipeline.from_pretrained(
+                str(model),
+                revision=revision,
+                use_safetensors=True,
+                dtype=torch.float32,
+                safety_checker=None,
+                requires_safety_checker=False,
+            )
     except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(

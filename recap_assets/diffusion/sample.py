@@ -49,8 +49,3 @@ def sample(
         if report:
             report(done)
 
-
-def over_limit(pipeline: StableDiffusionPipeline, texts: Sequence[str]) -> list[bool]:
-    """Whether each prompt has more tokens than the text encoder reads."""
-    limit = pipeline.tokenizer.model_max_length
-    return [len(ids) > limit for ids in pipeline.tokenizer(list(texts)).input_ids]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-from collections.abc import Collection, Generator
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,6 +12,7 @@ import numpy as np
 
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.fingerprint import short
+from recap_assets.experiment.quiet import quiet
 
 if TYPE_CHECKING:
     import torch
@@ -62,9 +62,13 @@ def load(
     if isinstance(model, Path) and not model.is_dir():
         raise UserError(f"{model}: no such folder; name a model folder or a hub id")
     try:
-        with _quiet():
+        with quiet():
             network, info = getattr(transformers, kind).from_pretrained(
-                model, revision=revision, use_safetensors=True, output_loading_info=True
+                model,
+                revision=revision,
+                use_safetensors=True,
+                output_loading_info=True,
+                dtype=torch.float32,
             )
             processor = processors.from_pretrained(model, revision=revision, backend="pil")
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
@@ -99,20 +103,3 @@ def _bytes(tensor: torch.Tensor) -> bytes:
 def _reason(error: Exception) -> str:
     lines = str(error).strip().splitlines()
     return lines[0][:200] if lines else type(error).__name__
-
-
-@contextlib.contextmanager
-def _quiet() -> Generator[None]:
-    """Hide the load report, which warns of weights that a part of a model rightly leaves out."""
-    import transformers
-
-    messages: Any = transformers.logging
-    level, bar = messages.get_verbosity(), messages.is_progress_bar_enabled()
-    messages.set_verbosity_error()
-    messages.disable_progress_bar()
-    try:
-        yield
-    finally:
-        messages.set_verbosity(level)
-        if bar:
-            messages.enable_progress_bar()

@@ -73,7 +73,7 @@ def prompts(world: World) -> Iterator[tuple[Prompt, Scene]]:
 
 
 def _spread(world: World) -> Iterator[Scene]:
-    """Distinct held-out scenes; the labels take turns, and each time a scene must show its label."""
+    """Distinct held-out scenes; each shows at least the label whose turn it is."""
     fresh = _distinct(_scenes(world, "prompts", held_out=True))
     waiting: list[Scene] = []
     for label in cycle(LABELS):

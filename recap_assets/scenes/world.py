@@ -113,7 +113,7 @@ def _recorded(record: Path) -> object:
 
 
 def _remove_others(files: WorldFiles, folder: Path) -> None:
-    """Remove numbered shards and prompt pictures that this world lacks: patterns would find them."""
+    """Remove shards and prompt pictures that this world lacks, for patterns would find them."""
     found = {*folder.glob("[0-9]" * 5 + ".tar"), *folder.glob("prompts/p[0-9]*.png")}
     for path in found.difference(files.all()):
         path.unlink(missing_ok=True)

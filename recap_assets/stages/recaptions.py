@@ -188,7 +188,7 @@ def _stamp(project: Project) -> caption_rows.Stamp:
     return caption_rows.Stamp(
         run_id=current_run_id(),
         created_at=datetime.now(UTC),
-        count_clip=lambda text: len(words(text).input_ids),
+        count_clip=lambda text: len(words(text, verbose=False).input_ids),
     )
 
 

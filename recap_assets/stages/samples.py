@@ -163,7 +163,7 @@ def _over_limit(project: Project) -> int:
     from recap_assets.diffusion.load import tokenizer
 
     words = tokenizer(t2i_base.reference(project), project.config.t2i.revision)
-    lengths = [len(words(p.prompt).input_ids) for p in inputs.prompts(project)]
+    lengths = [len(words(p.prompt, verbose=False).input_ids) for p in inputs.prompts(project)]
     return sum(length > words.model_max_length for length in lengths)
 
 

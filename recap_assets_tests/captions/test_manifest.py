@@ -161,7 +161,7 @@ def test_a_damaged_pointer_counts_as_none(tmp_path: Path) -> None:
 WORDS = st.sampled_from(["", "red", "blue"])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.dictionaries(
         st.sampled_from(["s0", "s1", "s2"]),

@@ -104,7 +104,7 @@ class Oracle:
         return todo, {content: known[0] for (content, _), known in after.items()}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(STEP, min_size=1, max_size=6))
 def test_recomputed_is_changed_exactly(history: list[Step]) -> None:
     oracle = Oracle()

@@ -28,7 +28,7 @@ def test_vocabulary_by_hand() -> None:
     assert found == {"tokens": 8, "types": 4, "type_token_ratio": 0.5, "bigrams": 4}
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(CAPTIONS)
 def test_vocabulary_equals_plain_python(captions: list[str]) -> None:
     words = [re.findall(r"[^\W_]+", caption.lower()) for caption in captions]
@@ -39,7 +39,7 @@ def test_vocabulary_equals_plain_python(captions: list[str]) -> None:
     assert found["bigrams"] == len(pairs)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(CAPTIONS)
 def test_lengths_equal_numpy(captions: list[str]) -> None:
     frame = frame_of(captions)
@@ -59,7 +59,7 @@ def test_lengths_equal_numpy(captions: list[str]) -> None:
             assert row[f"p{share:02}"] == pytest.approx(np.percentile(lengths, share))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.sampled_from(["a cat", "a dog", "x"]), min_size=1, max_size=9))
 def test_frequent_equals_a_counter(captions: list[str]) -> None:
     counted = sorted(Counter(captions).items(), key=lambda pair: (-pair[1], pair[0]))
