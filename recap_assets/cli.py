@@ -60,7 +60,8 @@ def init(
     written = starting.write(draft, Path.cwd(), force)
     for line in draft.decisions:
         typer.echo(line)
-    typer.echo(f"wrote {', '.join(_shown(path) for path in written[:3])}; next: recap run")
+    more = f" and {len(written) - 1} files of prompts" if len(written) > 1 else ""
+    typer.echo(f"wrote {_shown(written[0])}{more}; next: recap run")
 
 
 @app.command()

@@ -92,31 +92,35 @@ def frame_table(frame: pl.DataFrame) -> None:
 def metric_tables(metrics: pl.DataFrame, differences: pl.DataFrame, *, simulated: bool) -> None:
     """The metric table and the differences to the control, with 95 % intervals."""
     console = Console()
-    names = list(dict.fromkeys(metrics["metric"]))
-    heads = [f"{name} {_BETTER.get(name, _UP)}" for name in names]
-    table = Table("arm", *heads, title="What the captions bought, 95 % intervals", box=None)
-    for (arm,), rows in metrics.group_by("arm", maintain_order=True):
-        cells = {row["metric"]: _cell(row, row["value"]) for row in rows.iter_rows(named=True)}
-        table.add_row(str(arm), *(cells.get(name, "") for name in names))
-    console.print(table)
+    console.print(_by_arm(metrics, "value", "What the captions bought, with 95 % intervals"))
     if differences.height:
-        control = differences["control"][0]
-        table = Table("arm", *heads, title=f"Minus {control}, paired", box=None)
-        for (arm,), rows in differences.group_by("arm", maintain_order=True):
-            cells = {row["metric"]: _cell(row, row["delta"]) for row in rows.iter_rows(named=True)}
-            table.add_row(str(arm), *(cells.get(name, "") for name in names))
-        console.print(table)
+        title = f"The same minus {differences['control'][0]}, paired over prompts"
+        console.print(_by_arm(differences, "delta", title))
     if simulated:
         console.print("Pictures and human captions of this world are drawn and simulated.")
+
+
+def _by_arm(frame: pl.DataFrame, value: str, title: str) -> Table:
+    """A row an arm, a column a metric."""
+    names = list(dict.fromkeys(frame["metric"]))
+    table = Table(title=title, box=None, title_justify="left", pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("arm", no_wrap=True)
+    for name in names:
+        heading = f"{name} {_BETTER.get(name, _UP)}".replace("exact_", "exact\n")
+        table.add_column(heading, justify="right", no_wrap=True)
+    for (arm,), rows in frame.group_by("arm", maintain_order=True):
+        cells = {row["metric"]: _cell(row, row[value]) for row in rows.iter_rows(named=True)}
+        table.add_row(str(arm), *(cells.get(name, "") for name in names))
+    return table
 
 
 def _cell(row: Mapping[str, Any], value: float) -> str:
     if row["ci_low"] is None:
         return f"{value:.3f}"
-    return f"{value:.3f}\n{_plain('[')}{row['ci_low']:.3f}, {row['ci_high']:.3f}]"
+    return f"{value:.3f}\n[dim]{row['ci_low']:.2f} {row['ci_high']:.2f}[/]"
 
 
 def _plain(text: str) -> str:
     from rich.markup import escape
 
-    return escape(text) if text != "[" else r"\["
+    return escape(text)

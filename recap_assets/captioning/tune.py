@@ -95,7 +95,7 @@ def _select(
 ) -> _Set:
     rows = human.filter(pl.col("split") == split, pl.col("style").is_in(list(prompts)))
     rows = rows.sort("style", "uid", "caption")
-    images = {uid: image for uid, image in rows.select("uid", "image").iter_rows()}
+    images = dict(zip(rows["uid"], rows["image"], strict=True))
     number = {uid: i for i, uid in enumerate(images)}
     pictures = np.zeros((len(images), base.size, base.size, 3), np.uint8)
     for uid, image in images.items():

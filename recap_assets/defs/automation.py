@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 
@@ -24,7 +25,6 @@ _ACTIVE = [
 shard_job = dg.define_asset_job(
     SHARD_JOB,
     selection=dg.AssetSelection.assets(images.NAME, recaptions.NAME, latents.NAME),
-    partitions_def=SHARD,
     executor_def=dg.in_process_executor,
     description="Index, caption and encode one shard; what is done already costs nothing.",
 )
@@ -42,7 +42,7 @@ def new_shards(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.Skip
     found = shards.changes(project, context.instance.get_dynamic_partitions(str(SHARD.name)))
     if not (found.added or found.removed):
         return dg.SkipReason("no tar came or went")
-    requests = []
+    requests: list[Any] = []
     if found.added:
         requests.append(SHARD.build_add_request(found.added))
     if found.removed:

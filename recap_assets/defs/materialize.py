@@ -31,7 +31,7 @@ def materialize(
     project = Project.open()
     key = context.partition_key if context.has_partition_key else None
     try:
-        with running(context.run_id), remembering(), _logged(context):
+        with running(context.run.run_id), remembering(), _logged(context):
             product = stage.build(project, key)
     except (UserError, NotReady) as error:
         failures.record(project, stage.name, key, str(error))

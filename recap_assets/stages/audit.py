@@ -35,7 +35,12 @@ def wanted(project: Project, key: Key) -> str:
     """The caption set, the prompts it is compared with, and the captioners."""
     style = named(key)
     prompts = [[p.id, p.prompt, sorted(p.objects)] for p in inputs.prompts(project)]
-    parts = [CODE, manifest.content(project, style), prompts, inputs.lexicon_digest(project)]
+    parts: list[Any] = [
+        CODE,
+        manifest.content(project, style),
+        prompts,
+        inputs.lexicon_digest(project),
+    ]
     if style != ALT:
         mine = project.config.styles[style]
         parts += [captioner.wanted(project, mine.captioner), mine.prompt, mine.max_tokens]
@@ -133,7 +138,7 @@ def _token_limit(project: Project) -> int:
     return int(tokenizer(project.model(t2i.model), t2i.revision).model_max_length)
 
 
-def _captioner(project: Project, style: str) -> dict[str, dict[str, float] | None]:
+def _captioner(project: Project, style: str) -> dict[str, dict[str, float | None] | None]:
     """Object recall and CHAIR of the base and the tuned captioner on the prompts' real pictures."""
     words = inputs.lexicon(project)
     real = inputs.prompt_pictures(project)
@@ -148,7 +153,7 @@ def _captioner(project: Project, style: str) -> dict[str, dict[str, float] | Non
         "base": (project.model(settings.model), ""),
         "tuned": (captioner.folder(project, mine.captioner, version), mine.prompt),
     }
-    told: dict[str, dict[str, float] | None] = {}
+    told: dict[str, dict[str, float | None] | None] = {}
     for name, (model, prefix) in models.items():
         texts = _caption(project, model, prefix, style, [real[p.id] for p in asked])
         found = faithfulness(texts, truths, words)

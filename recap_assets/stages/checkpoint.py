@@ -17,7 +17,7 @@ from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.fingerprint import digest, seed
 from recap_assets.experiment.project import ArmSeed, Project
 from recap_assets.experiment.quiet import quiet
-from recap_assets.stages import latents, manifest, model_card, recaptions, t2i_base
+from recap_assets.stages import images, latents, manifest, model_card, recaptions, t2i_base
 from recap_assets.stages.memory import remembered
 from recap_assets.stages.progress import tell
 from recap_assets.stages.stage import Key, NotReady, Product, Stage, Table, named
@@ -118,9 +118,9 @@ def card(project: Project, key: str) -> dict[str, Any]:
 
 
 def _check_gates(project: Project) -> None:
-    """Stop before training when a shard has too many bad captions."""
-    for shard in recaptions.keys(project):
-        reason = recaptions.gate(project, named(shard))
+    """Stop before training when a shard has too many bad pictures or captions."""
+    for shard in map(named, recaptions.keys(project)):
+        reason = images.gate(project, shard) or recaptions.gate(project, shard)
         if reason:
             raise UserError(reason)
 

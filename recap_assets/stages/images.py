@@ -88,8 +88,6 @@ def build(project: Project, key: Key) -> Product:
     )
     rows = pl.read_parquet(project.image_index(shard))
     bad = rows.filter(pl.col("status") == "error")
-    rate = bad.height / max(1, rows.height)
-    limit = project.config.gates.decode_error_rate
     return Product(
         version=content(project, shard),
         computed=rows.height if written else 0,
@@ -98,19 +96,27 @@ def build(project: Project, key: Key) -> Product:
             "usable": rows.filter(pl.col("status") == "ok").height,
             "duplicates": rows.filter(pl.col("status") == "duplicate").height,
             "errors": bad.height,
-            "error_rate": rate,
+            "error_rate": bad.height / max(1, rows.height),
             "empty_alt_text": rows.filter(pl.col("alt") == "").height,
             "path": tar.path,
             "pictures": Markdown(_preview(tar, rows, dataset.max_pixels)),
             "bad_pictures": Table(bad.select("key", "error").head(20)),
         },
-        gate=(
-            f"shard {shard}: {bad.height} of {rows.height} pictures cannot be used, more than "
-            f"gates.decode_error_rate = {limit:g}; see the view "
-            "`quarantine`, mend the tar or raise the limit"
-            if rate > limit
-            else None
-        ),
+        gate=gate(project, shard),
+    )
+
+
+def gate(project: Project, shard: str) -> str | None:
+    """Why nothing should be trained on the shard's pictures, if there is a reason."""
+    rows = frame(project, shard)
+    bad = rows.filter(pl.col("status") == "error").height
+    limit = project.config.gates.decode_error_rate
+    if bad <= limit * rows.height:
+        return None
+    return (
+        f"shard {shard}: {bad} of {rows.height} pictures cannot be used, more than "
+        f"gates.decode_error_rate = {limit:g}; see the view `quarantine`, mend the tar or raise "
+        "the limit"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import polars as pl
 
@@ -124,7 +125,11 @@ def _meta(project: Project, row: str) -> Meta:
     prompt_set = short(prompts_digest(inputs.prompts(project)))
     if row == samples.REAL:
         return Meta(prompt_set)
-    drawn = {"sampler": "DPMSolverMultistep", "steps": how.sampler_steps, "cfg": how.guidance}
+    drawn: dict[str, Any] = {
+        "sampler": "DPMSolverMultistep",
+        "steps": how.sampler_steps,
+        "cfg": how.guidance,
+    }
     if row == samples.BASE:
         return Meta(prompt_set, **drawn)
     told = checkpoint.card(project, row)

@@ -104,8 +104,8 @@ class Oracle:
         return todo, {content: known[0] for (content, _), known in after.items()}
 
 
-@settings(max_examples=40)
-@given(st.lists(STEP, min_size=1, max_size=6))
+@settings(max_examples=25)
+@given(st.lists(STEP, min_size=1, max_size=5))
 def test_recomputed_is_changed_exactly(history: list[Step]) -> None:
     oracle = Oracle()
     with tempfile.TemporaryDirectory() as folder:

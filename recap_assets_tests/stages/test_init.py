@@ -17,6 +17,7 @@ from recap_assets.evaluation import prompts as prompt_sets
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.project import Project
 from recap_assets.stages import human, init, inputs
+from recap_assets.stages.init_prompts import HeldOut
 from recap_assets_tests.images.tar_making import encoded, member, noise, write
 
 STAMPS = Path(
@@ -384,5 +385,5 @@ def test_the_stamps(tmp_path: Path) -> None:
     assert not inputs.held_out(project) & tuned_on(project)
 
 
-def _sha256(prompt: init.HeldOut) -> str:
+def _sha256(prompt: HeldOut) -> str:
     return hashlib.sha256(prompt.data).hexdigest()
