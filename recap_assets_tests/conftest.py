@@ -31,9 +31,8 @@ def base_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def _environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What a test sets of the environment is gone after it."""
-    for name in ("RECAP_CONFIG", "DAGSTER_HOME"):
-        monkeypatch.setenv(name, "")
-    monkeypatch.delenv("DAGSTER_HOME")
+    monkeypatch.setenv("RECAP_CONFIG", "")
+    monkeypatch.setenv("DAGSTER_HOME", "")
     yield
 
 

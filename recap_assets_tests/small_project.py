@@ -18,6 +18,7 @@ from recap_assets.defs.execute import Outcome, bring_up_to_date
 from recap_assets.experiment.project import Project
 from recap_assets.images.writer import write_tar
 from recap_assets.scenes.contents import shard_samples
+from recap_assets.stages import shards
 from recap_assets.stages.graph import select
 
 #: Members by extension under their key, as a reader of the tar would find them.
@@ -77,6 +78,12 @@ def copy(project: Project, folder: Path) -> Project:
     """
     shutil.copytree(project.file.parent, folder, copy_function=_link_or_copy)
     return Project.open(folder)
+
+
+def drawn(project: Project) -> Project:
+    """The project with its world on disk, and nothing else."""
+    shards.draw_world(project)
+    return project
 
 
 def opened(project: Project) -> AbstractContextManager[dg.DagsterInstance]:

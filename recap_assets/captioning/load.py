@@ -7,8 +7,8 @@ from typing import Any
 
 from recap_assets.captioning.captioner import Captioner, device
 from recap_assets.captioning.files import Files, locate
-from recap_assets.experiment.quiet import quiet
 from recap_assets.experiment.errors import UserError
+from recap_assets.experiment.quiet import quiet
 
 _KEPT = 2
 _loaded: dict[str, Captioner] = {}

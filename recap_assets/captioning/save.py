@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from recap_assets.captioning.captioner import Captioner
-from recap_assets.experiment.quiet import quiet
 from recap_assets.experiment import atomic
+from recap_assets.experiment.quiet import quiet
 
 _HEADER = "---\nlibrary_name: transformers\npipeline_tag: image-to-text\n---\n"
 _SIMULATED = "The human captions are **simulated**: a grammar wrote them, not people."

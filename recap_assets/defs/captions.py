@@ -8,7 +8,7 @@ from recap_assets.defs.materialize import materialize
 from recap_assets.defs.partitions import ALL, SHARD, Partitions
 from recap_assets.experiment.fingerprint import digest, short
 from recap_assets.experiment.project import Project
-from recap_assets.stages import audit, captioner, human, images, manifest, recaptions
+from recap_assets.stages import audit, captioner, human, images, manifest, recaptions, recipes
 
 OWNERS = ["team:recap"]
 
@@ -62,7 +62,7 @@ def caption_assets(project: Project, partitions: Partitions) -> list[Any]:
     @dg.asset(
         name=recaptions.NAME,
         partitions_def=SHARD,
-        code_version=f"{recaptions.CODE}-{styles}",
+        code_version=f"{recipes.CODE}-{styles}",
         group_name="captions",
         kinds={"pytorch", "parquet"},
         owners=OWNERS,

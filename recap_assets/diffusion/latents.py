@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -38,17 +38,17 @@ def refresh(
     pixels: Callable[[Sequence[str]], Iterator[np.ndarray]],
     pipeline: Callable[[], StableDiffusionPipeline],
 ) -> int:
-    """Make the file at `path` hold the latents of exactly `uids`; return how many were encoded.
+    """Make the file at `path` hold the latents of exactly `uids`, in their order.
 
-    Latents that the file already has are kept. `pixels` yields batches uint8 [N, S, S, 3] of the
+    Returns how many were encoded. Latents that the file already has are kept. `pixels` yields batches uint8 [N, S, S, 3] of the
     uids it is given, in their order; neither it nor `pipeline` is called when nothing is missing.
     """
     import torch
 
     known = dict(zip(*read(path), strict=True)) if path.exists() else {}
-    missing = [uid for uid in uids if uid not in known]
-    if not missing and set(known) == set(uids):
+    if path.exists() and list(known) == list(uids):
         return 0
+    missing = [uid for uid in uids if uid not in known]
     if missing:
         model = pipeline()
         rows = torch.cat([encode(model, batch) for batch in pixels(missing)])
@@ -67,24 +67,34 @@ def read(path: Path) -> tuple[list[str], torch.Tensor]:
 
     try:
         with safe_open(path, framework="pt") as file:
-            return json.loads(file.metadata()["uids"]), file.get_tensor("latents")
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
+            uids, latents = _header(file), file.get_tensor("latents")
+        if len(uids) != len(latents):
+            raise ValueError(f"{len(uids)} uids for {len(latents)} latents")
+    except (OSError, SafetensorError, ValueError) as error:
         raise UserError(
             f"{path}: not a file of latents ({error}); delete it, and it is made again"
         ) from error
+    return uids, latents
 
 
 def stored_uids(path: Path) -> list[str] | None:
-    """The uids a file has latents of, from its header alone; None where there is no file."""
+    """The uids a file has latents of, from its header alone; None where there is no such file."""
     from safetensors import SafetensorError, safe_open
 
     if not path.exists():
         return None
     try:
         with safe_open(path, framework="numpy") as file:
-            return json.loads(file.metadata()["uids"])
-    except (OSError, SafetensorError, KeyError, ValueError):
+            return _header(file)
+    except (OSError, SafetensorError, ValueError):
         return None
+
+
+def _header(file: Any) -> list[str]:
+    uids = json.loads((file.metadata() or {}).get("uids", "null"))
+    if not isinstance(uids, list):
+        raise ValueError("its header lists no uids")
+    return uids
 
 
 def _write(path: Path, uids: list[str], rows: list[torch.Tensor]) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.fingerprint import digest, folder_digest
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
 
 #: The parts that the safety checker's optional folders do not belong to.
 _PARTS = ("vae", "unet", "text_encoder", "tokenizer", "scheduler")
+_NETWORKS = {
+    "vae": "AutoencoderKL",
+    "unet": "UNet2DConditionModel",
+    "text_encoder": "CLIPTextModel",
+}
+_VOCABULARIES = ("tokenizer.json", "vocab.json")
 
 
 def load(model: str | Path, revision: str | None = None) -> StableDiffusionPipeline:
@@ -23,26 +30,15 @@ def load(model: str | Path, revision: str | None = None) -> StableDiffusionPipel
 
     Raises:
         UserError: if there is no such model, it is another kind of pipeline, or its weights are
-            pickled (`.bin`).
+            pickled (`.bin`), damaged or not complete.
     """
-    import torch
+    from safetensors import SafetensorError
 
-    with quiet():
-        # Without torchvision transformers tells at length which processors it falls back to.
-        from diffusers import StableDiffusionPipeline
-
-    _check_folder(model)
+    faults = (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError)
     try:
         with quiet():
-            pipeline = StableDiffusionPipeline.from_pretrained(
-                str(model),
-                revision=revision,
-                use_safetensors=True,
-                dtype=torch.float32,
-                safety_checker=None,
-                requires_safety_checker=False,
-            )
-    except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
+            pipeline = _from_pretrained(model, revision)
+    except (*faults, SafetensorError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(
             f"text-to-image model {model}: cannot be loaded ({reason}); name a folder that "
@@ -76,12 +72,16 @@ def tokenizer(model: str | Path, revision: str | None = None) -> PreTrainedToken
     Raises:
         UserError: if it cannot be loaded.
     """
-    _check_folder(model)
-    return _tokenizer(str(model), revision)
+    folder = Path(model)
+    if not folder.is_dir():
+        return _tokenizer(str(model), revision, "")
+    _check_folder(model, folder)
+    return _tokenizer(str(model), revision, folder_digest(folder / "tokenizer"))
 
 
 @lru_cache(maxsize=4)
-def _tokenizer(model: str, revision: str | None) -> PreTrainedTokenizerBase:
+def _tokenizer(model: str, revision: str | None, content: str) -> PreTrainedTokenizerBase:
+    """`content` has a folder that changed read again."""
     from transformers import CLIPTokenizer
 
     try:
@@ -91,17 +91,76 @@ def _tokenizer(model: str, revision: str | None) -> PreTrainedTokenizerBase:
         raise UserError(f"text-to-image model {model}: no usable tokenizer ({reason})") from error
 
 
-def _check_folder(model: str | Path) -> None:
+def _from_pretrained(model: str | Path, revision: str | None) -> StableDiffusionPipeline:
+    from diffusers import StableDiffusionPipeline
+
+    unused: dict[str, Any] = {"safety_checker": None, "requires_safety_checker": False}
     folder = Path(model)
     if not folder.is_dir():
-        return
-    if not (folder / "model_index.json").is_file():
+        found = StableDiffusionPipeline.download(
+            str(model), revision=revision, use_safetensors=True, **unused
+        )
+        folder = Path(found)
+    _check_folder(model, folder)
+    pipeline = StableDiffusionPipeline.from_pretrained(
+        folder, **unused, **{part: _network(model, folder, part) for part in _NETWORKS}
+    )
+    words, rows = len(pipeline.tokenizer), pipeline.text_encoder.config.vocab_size
+    if words > rows:
+        raise UserError(
+            f"text-to-image model {model}: its tokenizer has {words} tokens, its text encoder "
+            f"{rows}; save the tokenizer it was trained with"
+        )
+    return pipeline
+
+
+def _network(model: str | Path, folder: Path, part: str) -> Any:
+    """A part that has weights, all of them from its file."""
+    import diffusers
+    import torch
+    import transformers
+
+    library: Any = transformers if part == "text_encoder" else diffusers
+    network, found = getattr(library, _NETWORKS[part]).from_pretrained(
+        folder / part, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+    )
+    missing = sorted(found["missing_keys"])
+    if missing:
+        # Both libraries would go on with random numbers in their place.
+        raise UserError(
+            f"text-to-image model {model}: {len(missing)} weights of its {part} are missing, "
+            f"{missing[0]} first; save it again"
+        )
+    return network
+
+
+def _check_folder(model: str | Path, folder: Path) -> None:
+    index = folder / "model_index.json"
+    if not index.is_file():
         raise UserError(
             f"text-to-image model {model}: no model_index.json in it; "
             "name the folder of a diffusers pipeline"
+        )
+    if _kind(index) != "StableDiffusionPipeline":
+        raise UserError(
+            f"text-to-image model {model}: its model_index.json names {_kind(index)!r}; "
+            "name a model for StableDiffusionPipeline"
         )
     for part in _PARTS:
         if not (folder / part).is_dir():
             raise UserError(
                 f"text-to-image model {model}: its part {part!r} is missing; save it again"
             )
+    if not any((folder / "tokenizer" / name).is_file() for name in _VOCABULARIES):
+        # transformers would go on with an empty vocabulary.
+        raise UserError(
+            f"text-to-image model {model}: its tokenizer has no vocabulary; save it again"
+        )
+
+
+def _kind(index: Path) -> object:
+    try:
+        found = json.loads(index.read_text(encoding="utf-8"))
+    except ValueError:
+        return None
+    return found.get("_class_name") if isinstance(found, dict) else None

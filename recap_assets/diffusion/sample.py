@@ -48,4 +48,3 @@ def sample(
         yield from (images * 255).round().astype(np.uint8)
         if report:
             report(done)
-

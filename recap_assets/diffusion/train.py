@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recap_assets.diffusion.order import Draw, Draws, Order
+from recap_assets.experiment.errors import UserError
 
 if TYPE_CHECKING:
     import torch
@@ -52,6 +53,7 @@ def train(
         draw: which caption each picture gets in an epoch.
 
     Raises:
+        UserError: if the model predicts neither noise nor velocity.
         ValueError: if no picture of a batch has a caption.
     """
     import torch
@@ -110,6 +112,12 @@ class _Objective:
 
         self._pipeline, self._settings = pipeline, settings
         self._scheduler: Any = DDPMScheduler.from_config(pipeline.scheduler.config)
+        kind = self._scheduler.config.prediction_type
+        if kind not in {"epsilon", "v_prediction"}:
+            raise UserError(
+                f"text-to-image model: its scheduler's prediction_type is {kind!r}; "
+                "name a model that predicts epsilon or v_prediction"
+            )
 
     def __call__(
         self,

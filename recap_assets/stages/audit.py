@@ -15,7 +15,7 @@ from recap_assets.experiment import atomic
 from recap_assets.experiment.checks import ALT
 from recap_assets.experiment.fingerprint import digest
 from recap_assets.experiment.project import Project
-from recap_assets.stages import captioner, images, inputs, manifest, pictures, recaptions, truth
+from recap_assets.stages import captioner, images, inputs, manifest, pictures, recipes, truth
 from recap_assets.stages.memory import remembered
 from recap_assets.stages.stage import Key, Product, Stage, Table, named
 
@@ -111,7 +111,7 @@ def _captions(project: Project, style: str) -> dict[str, Any]:
     truths = [known[uid] for uid in rows["uid"]] if set(rows["uid"]) <= set(known) else None
     total: Counter[str] = Counter()
     for shard in inputs.shards(project):
-        total.update(recaptions.statuses(project, shard)[style])
+        total.update(recipes.statuses(project, shard)[style])
     return audit(
         style,
         rows["caption"].to_list(),

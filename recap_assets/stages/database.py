@@ -8,18 +8,18 @@ from recap_assets.captions import views
 from recap_assets.experiment.checks import ALT
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.project import Project
-from recap_assets.stages import recaptions
+from recap_assets.stages import recipes
 from recap_assets.stages.memory import remembering
 from recap_assets.stages.stage import NotReady
 
 
 def current(project: Project) -> dict[str, str]:
     """The recipe whose rows the view `captions` shows, by style; only styles that have one yet."""
-    found = {ALT: recaptions.recipe(project, ALT).digest}
+    found = {ALT: recipes.recipe(project, ALT).digest}
     with remembering():
         for style in project.config.styles:
             try:
-                found[style] = recaptions.recipe(project, style).digest
+                found[style] = recipes.recipe(project, style).digest
             except NotReady:
                 continue
     return found

@@ -7,7 +7,7 @@ import polars as pl
 from recap_assets.captions import manifest
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.project import Project
-from recap_assets.stages import images, inputs, recaptions
+from recap_assets.stages import images, inputs, recipes
 from recap_assets.stages.memory import remembered
 from recap_assets.stages.stage import Key, NotReady, Product, Stage, Table, named
 
@@ -23,11 +23,9 @@ def keys(project: Project) -> list[Key]:
 def wanted(project: Project, key: Key) -> str:
     """A digest of the shards' footers and of the held-out pictures."""
     style = named(key)
-    its = recaptions.recipe(project, style)
+    its = recipes.recipe(project, style)
     _check_shards(project, style)
-    return manifest.version(
-        recaptions.store(project), its, _shards(project), inputs.held_out(project)
-    )
+    return manifest.version(recipes.store(project), its, _shards(project), inputs.held_out(project))
 
 
 @remembered
@@ -61,9 +59,9 @@ def build(project: Project, key: Key) -> Product:
     fresh = not made(project, key, version)
     left_out: dict[str, int] = {}
     if fresh:
-        its = recaptions.recipe(project, style)
+        its = recipes.recipe(project, style)
         built = manifest.build(
-            recaptions.store(project), its, _shards(project), inputs.held_out(project)
+            recipes.store(project), its, _shards(project), inputs.held_out(project)
         )
         manifest.save(project.root, style, version, built)
         left_out = {
@@ -92,11 +90,11 @@ def _shards(project: Project) -> list[str]:
 
 def _check_shards(project: Project, style: str) -> None:
     """Every registered shard must be captioned as it is now, else the set would mix old and new."""
-    its = recaptions.recipe(project, style)
+    its = recipes.recipe(project, style)
     for shard in _shards(project):
-        if recaptions.store(project).digest(its, shard) is None:
+        if recipes.store(project).digest(its, shard) is None:
             raise NotReady(f"recaptions[{shard}] has no rows of style {style!r}")
-        plan = recaptions.store(project).plan(images.frame(project, shard), its)
+        plan = recipes.store(project).plan(images.frame(project, shard), its)
         if plan.todo.height:
             raise NotReady(f"recaptions[{shard}] lacks {plan.todo.height} rows of style {style!r}")
 

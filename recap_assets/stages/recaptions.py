@@ -12,68 +12,24 @@ import polars as pl
 
 from recap_assets.captions import rows as caption_rows
 from recap_assets.captions.plan import Plan, Refresh
-from recap_assets.captions.recipe import ALT, Recipe
-from recap_assets.captions.store import CaptionStore
 from recap_assets.experiment.checks import ALT as ALT_STYLE
 from recap_assets.experiment.fingerprint import digest
 from recap_assets.experiment.project import Project
 from recap_assets.images.reader import PictureReader
-from recap_assets.images.sheet import contact_sheet
 from recap_assets.stages import captioner, images
 from recap_assets.stages.memory import remembered
 from recap_assets.stages.progress import tell
+from recap_assets.stages.recaption_facts import facts
+from recap_assets.stages.recipes import plans, recipe, recipes, statuses, store
 from recap_assets.stages.run_id import current_run_id
-from recap_assets.stages.stage import Key, Markdown, NotReady, Product, Stage, Table, named
+from recap_assets.stages.stage import Key, NotReady, Product, Stage, named
 
 NAME = "recaptions"
-CODE = "1"
 
 
 def keys(project: Project) -> list[Key]:
     """Every shard of the data set."""
     return images.keys(project)
-
-
-def store(project: Project) -> CaptionStore:
-    """The caption rows of the project."""
-    return CaptionStore(project.root)
-
-
-@remembered
-def recipe(project: Project, style: str) -> Recipe:
-    """How captions of a style are made now.
-
-    Raises:
-        NotReady: if its captioner's inputs are not there.
-    """
-    if style == ALT_STYLE:
-        return ALT
-    mine = project.config.styles[style]
-    model = project.config.captioners[mine.captioner]
-    return Recipe(
-        style=style,
-        model_id=model.model,
-        model_revision=model.revision,
-        adapter_sha=captioner.wanted(project, mine.captioner),
-        prompt_id=style,
-        prompt=mine.prompt,
-        sampling={"max_tokens": mine.max_tokens, "method": "greedy"},
-        code_version=CODE,
-    )
-
-
-@remembered
-def recipes(project: Project) -> dict[str, Recipe]:
-    """The recipe of every style."""
-    return {style: recipe(project, style) for style in project.style_names()}
-
-
-def plans(project: Project, shard: str, refresh: Refresh = "stale") -> dict[str, Plan]:
-    """By style, the rows of a shard that stand and those to be made."""
-    index = images.frame(project, shard)
-    return {
-        style: store(project).plan(index, its, refresh) for style, its in recipes(project).items()
-    }
 
 
 @remembered
@@ -121,7 +77,7 @@ def build(project: Project, key: Key, refresh: Refresh = "stale") -> Product:
     return Product(
         version=digest({style: done.sha256 for style, done in published.items()}),
         computed=computed,
-        facts=_facts(project, shard, todo, computed),
+        facts=facts(project, shard, todo, computed),
         gate=gate(project, shard),
     )
 
@@ -192,13 +148,6 @@ def _stamp(project: Project) -> caption_rows.Stamp:
     )
 
 
-def statuses(project: Project, shard: str) -> dict[str, dict[str, int]]:
-    """How many rows of each status a shard has, by style."""
-    return {
-        style: store(project).statuses(its, shard) or {} for style, its in recipes(project).items()
-    }
-
-
 def gate(project: Project, shard: str) -> str | None:
     """Why nothing should be trained on the shard's captions, if there is a reason."""
     total: Counter[str] = Counter()
@@ -216,55 +165,6 @@ def gate(project: Project, shard: str) -> str | None:
         f"gates.caption_error_rate = {limit:g}; look at the view `quarantine`, change prompt or "
         "captioner, or raise the limit"
     )
-
-
-def _facts(project: Project, shard: str, todo: dict[str, Plan], computed: int) -> dict[str, Any]:
-    counts = statuses(project, shard)
-    return {
-        "rows": sum(sum(by.values()) for by in counts.values()),
-        "rows_computed": computed,
-        "rows_reused": sum(plan.kept.height for style, plan in todo.items() if style != ALT_STYLE),
-        "error_rate": _rate(counts),
-        "statuses": Table(
-            pl.DataFrame(
-                [
-                    {"style": style, "status": status, "rows": n}
-                    for style, by in counts.items()
-                    for status, n in sorted(by.items())
-                ],
-                schema={"style": pl.String, "status": pl.String, "rows": pl.Int64},
-            )
-        ),
-        "captions": Table(examples(project, shard, 6)),
-        "pictures": Markdown(_sheet(project, shard, 6)),
-    }
-
-
-def _rate(counts: dict[str, dict[str, int]]) -> float:
-    own = {style: by for style, by in counts.items() if style != ALT_STYLE}
-    total = sum(sum(by.values()) for by in own.values())
-    return (total - sum(by.get("ok", 0) for by in own.values())) / max(1, total)
-
-
-def examples(project: Project, shard: str, number: int) -> pl.DataFrame:
-    """Some pictures' captions, a column per style."""
-    some = _some(project, shard, number).select("uid", "key")
-    for style, its in recipes(project).items():
-        rows = store(project).read(its, shard)
-        if rows is not None:
-            column = rows.select("uid", pl.col("caption").alias(style))
-            some = some.join(column, on="uid", how="left", maintain_order="left")
-    return some.drop("uid")
-
-
-def _some(project: Project, shard: str, number: int) -> pl.DataFrame:
-    return images.usable(project, shard).head(number)
-
-
-def _sheet(project: Project, shard: str, number: int) -> str:
-    tar = images.source(project, shard)
-    with PictureReader(tar.path, project.config.dataset.max_pixels) as reader:
-        return contact_sheet(list(reader.pictures(_some(project, shard, number))))
 
 
 STAGE = Stage(NAME, keys, wanted, made, seen, build)

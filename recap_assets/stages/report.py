@@ -22,7 +22,7 @@ from recap_assets.stages import (
     database,
     images,
     inputs,
-    recaptions,
+    recaption_facts,
     samples,
     t2i_base,
     table,
@@ -125,7 +125,7 @@ def _losses(project: Project) -> dict[str, list[tuple[int, float]]]:
 
 def _captions(project: Project) -> list[CaptionSample]:
     shard = next(iter(inputs.shards(project)))
-    texts = recaptions.examples(project, shard, CAPTIONS).drop("key")
+    texts = recaption_facts.examples(project, shard, CAPTIONS).drop("key")
     tar = images.source(project, shard)
     with PictureReader(tar.path, project.config.dataset.max_pixels) as reader:
         found = list(reader.pictures(images.usable(project, shard).head(CAPTIONS)))

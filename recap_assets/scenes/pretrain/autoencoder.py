@@ -66,7 +66,7 @@ def as_tensor(pixels: np.ndarray) -> torch.Tensor:
     import torch
 
     return (
-        torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).contiguous().float()
+        torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2).contiguous().float()
         / 127.5
         - 1
     )

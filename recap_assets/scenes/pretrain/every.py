@@ -13,7 +13,7 @@ from recap_assets.scenes.pretrain import cards
 from recap_assets.scenes.pretrain.pictures import Pool, pool
 
 PICTURES = 30_000
-STEPS = {"t2i": 11_000, "captioner": 5_000, "detector": 4_000}
+STEPS = {"t2i": 6_000, "captioner": 2_500, "detector": 2_500}
 AUTOENCODER_STEPS = 6_000
 
 #: (done, total, what).
