@@ -4,10 +4,15 @@ from typing import Any
 
 import dagster as dg
 
+from recap_assets.captions.human import HUMAN
+from recap_assets.captions.manifest import MANIFEST
+from recap_assets.captions.schema import CAPTIONS
+from recap_assets.defs.columns import columns
 from recap_assets.defs.materialize import materialize
 from recap_assets.defs.partitions import ALL, SHARD, Partitions
 from recap_assets.experiment.fingerprint import digest, short
 from recap_assets.experiment.project import Project
+from recap_assets.images.schema import INDEX
 from recap_assets.stages import audit, captioner, human, images, manifest, recaptions, recipes
 
 OWNERS = ["team:recap"]
@@ -19,6 +24,7 @@ def caption_assets(project: Project, partitions: Partitions) -> list[Any]:
 
     @dg.asset(
         name=images.NAME,
+        metadata=columns(INDEX),
         partitions_def=SHARD,
         code_version="1",
         group_name="data",
@@ -32,6 +38,7 @@ def caption_assets(project: Project, partitions: Partitions) -> list[Any]:
 
     @dg.asset(
         name=human.NAME,
+        metadata=columns(HUMAN),
         partitions_def=partitions.human_style,
         code_version=human.CODE,
         group_name="captions",
@@ -61,6 +68,7 @@ def caption_assets(project: Project, partitions: Partitions) -> list[Any]:
 
     @dg.asset(
         name=recaptions.NAME,
+        metadata=columns(CAPTIONS),
         partitions_def=SHARD,
         code_version=f"{recipes.CODE}-{styles}",
         group_name="captions",
@@ -81,6 +89,7 @@ def caption_assets(project: Project, partitions: Partitions) -> list[Any]:
 
     @dg.asset(
         name=manifest.NAME,
+        metadata=columns(MANIFEST),
         partitions_def=partitions.style,
         code_version="1",
         group_name="captions",

@@ -3,10 +3,13 @@
 from typing import Any
 
 import dagster as dg
+import polars as pl
 
 from recap_assets.defs.captions import OWNERS
+from recap_assets.defs.columns import columns
 from recap_assets.defs.materialize import materialize
 from recap_assets.defs.partitions import ALL, SHARD, Partitions
+from recap_assets.evaluation.table import ROWS
 from recap_assets.stages import (
     audit,
     checkpoint,
@@ -111,6 +114,7 @@ def evaluation_assets(partitions: Partitions) -> list[Any]:
 
     @dg.asset(
         name=table.NAME,
+        metadata=columns(pl.Schema(ROWS)),
         code_version=table.CODE,
         group_name="evaluation",
         kinds={"parquet", "duckdb"},

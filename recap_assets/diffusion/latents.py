@@ -40,8 +40,9 @@ def refresh(
 ) -> int:
     """Make the file at `path` hold the latents of exactly `uids`, in their order.
 
-    Returns how many were encoded. Latents that the file already has are kept. `pixels` yields batches uint8 [N, S, S, 3] of the
-    uids it is given, in their order; neither it nor `pipeline` is called when nothing is missing.
+    Returns how many were encoded; latents that the file already has are kept. `pixels` yields
+    batches uint8 [N, S, S, 3] of the uids it is given, in their order; neither it nor `pipeline`
+    is called when nothing is missing. Raises as `read`.
     """
     import torch
 

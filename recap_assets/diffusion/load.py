@@ -36,8 +36,7 @@ def load(model: str | Path, revision: str | None = None) -> StableDiffusionPipel
 
     faults = (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError)
     try:
-        with quiet():
-            pipeline = _from_pretrained(model, revision)
+        pipeline = _from_pretrained(model, revision)
     except (*faults, SafetensorError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(
@@ -92,19 +91,23 @@ def _tokenizer(model: str, revision: str | None, content: str) -> PreTrainedToke
 
 
 def _from_pretrained(model: str | Path, revision: str | None) -> StableDiffusionPipeline:
-    from diffusers import StableDiffusionPipeline
+    with quiet():
+        # Without torchvision transformers tells at length which processors it falls back to.
+        from diffusers import StableDiffusionPipeline
 
     unused: dict[str, Any] = {"safety_checker": None, "requires_safety_checker": False}
-    folder = Path(model)
-    if not folder.is_dir():
-        found = StableDiffusionPipeline.download(
-            str(model), revision=revision, use_safetensors=True, **unused
+    with quiet():
+        folder = Path(model)
+        if not folder.is_dir():
+            folder = Path(
+                StableDiffusionPipeline.download(
+                    str(model), revision=revision, use_safetensors=True, **unused
+                )
+            )
+        _check_folder(model, folder)
+        pipeline = StableDiffusionPipeline.from_pretrained(
+            folder, **unused, **{part: _network(model, folder, part) for part in _NETWORKS}
         )
-        folder = Path(found)
-    _check_folder(model, folder)
-    pipeline = StableDiffusionPipeline.from_pretrained(
-        folder, **unused, **{part: _network(model, folder, part) for part in _NETWORKS}
-    )
     words, rows = len(pipeline.tokenizer), pipeline.text_encoder.config.vocab_size
     if words > rows:
         raise UserError(

@@ -10,6 +10,7 @@ import random
 from collections.abc import Sequence
 from typing import TypeVar
 
+from recap_assets.evaluation.prompts import Direction
 from recap_assets.scenes.scene import INVERSE, Scene
 from recap_assets.scenes.words import ADJECTIVES, NOUNS, NUMBERS
 
@@ -99,7 +100,7 @@ def _terse_group(group: Group, rng: random.Random) -> str:
     return " ".join(words)
 
 
-def _own_side(scene: Scene, label: str) -> str:
+def _own_side(scene: Scene, label: str) -> Direction:
     assert scene.relation is not None
     return scene.relation if label == scene.counts[0][0] else INVERSE[scene.relation]
 

@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from typing import TypeVar
 
+from recap_assets.evaluation.prompts import Direction
+
+T = TypeVar("T")
 SIZE = 64
 SHAPES = ("circle", "square", "triangle", "star", "cross", "ring")
 COLORS: dict[str, tuple[int, int, int]] = {
@@ -24,8 +28,13 @@ BACKGROUNDS: dict[str, tuple[int, int, int]] = {
     "gray": (128, 128, 128),
     "brown": (112, 74, 40),
 }
-RELATIONS = ("left", "right", "above", "below")
-INVERSE = {"left": "right", "right": "left", "above": "below", "below": "above"}
+RELATIONS: tuple[Direction, ...] = ("left", "right", "above", "below")
+INVERSE: dict[Direction, Direction] = {
+    "left": "right",
+    "right": "left",
+    "above": "below",
+    "below": "above",
+}
 LABELS = tuple(f"{color} {shape}" for color in COLORS for shape in SHAPES)
 
 
@@ -56,7 +65,7 @@ class Scene:
     background: str
     ground: tuple[int, int, int]
     counts: tuple[tuple[str, int], ...]
-    relation: str | None
+    relation: Direction | None
     things: tuple[Thing, ...]
 
     @property
@@ -72,7 +81,7 @@ class Scene:
         )
 
     @property
-    def relations(self) -> list[tuple[str, str, str]]:
+    def relations(self) -> list[tuple[str, Direction, str]]:
         if self.relation is None:
             return []
         return [(self.counts[0][0], self.relation, self.counts[1][0])]
@@ -93,7 +102,7 @@ def sample(seed: int) -> Scene:
     first, second = _two_labels(rng)
     if rng.randrange(100) < 40:
         counts: tuple[tuple[str, int], ...] = ((first, _weighted(rng, (50, 25, 15, 10))),)
-        relation = None
+        relation: Direction | None = None
     else:
         pairs = ((1, 1), (1, 1), (1, 1), (1, 2), (2, 1), (2, 2), (1, 3), (3, 1))
         a, b = pairs[rng.randrange(len(pairs))]
@@ -107,7 +116,7 @@ def sample(seed: int) -> Scene:
     )
 
 
-def _pick(rng: random.Random, options: tuple[str, ...]) -> str:
+def _pick(rng: random.Random, options: tuple[T, ...]) -> T:
     return options[rng.randrange(len(options))]
 
 
@@ -133,7 +142,7 @@ def _jitter(rng: random.Random, rgb: tuple[int, int, int], amount: int) -> tuple
 
 
 def _place(
-    rng: random.Random, counts: tuple[tuple[str, int], ...], relation: str | None
+    rng: random.Random, counts: tuple[tuple[str, int], ...], relation: Direction | None
 ) -> tuple[Thing, ...]:
     """Put every object into a free slot, the kinds on the sides that the relation asks for."""
     things: list[Thing] = []
@@ -147,7 +156,7 @@ def _place(
     return tuple(things)
 
 
-def _side(relation: str, kind: int) -> str:
+def _side(relation: Direction, kind: int) -> Direction:
     return relation if kind == 0 else INVERSE[relation]
 
 

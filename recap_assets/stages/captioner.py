@@ -12,7 +12,7 @@ from recap_assets.experiment.config import Captioner as Settings
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.fingerprint import digest
 from recap_assets.experiment.project import Project
-from recap_assets.stages import human, inputs
+from recap_assets.stages import curve, human, inputs
 from recap_assets.stages.memory import remembered
 from recap_assets.stages.progress import tell
 from recap_assets.stages.stage import Key, Product, Stage, Table, named
@@ -160,9 +160,7 @@ def _facts(path: Path) -> dict[str, Any]:
         "loss_first": losses[0],
         "loss_last": sum(losses[-10:]) / len(losses[-10:]),
         "validation": Table(pl.DataFrame(rows)),
-        "loss_curve": Table(
-            pl.DataFrame({"step": range(len(losses)), "loss": losses})[:: max(1, len(losses) // 20)]
-        ),
+        "loss_curve": curve.picture(losses),
         "simulated": told.get("simulated", False),
     }
 

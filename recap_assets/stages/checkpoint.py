@@ -17,10 +17,10 @@ from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.fingerprint import digest, seed
 from recap_assets.experiment.project import ArmSeed, Project
 from recap_assets.experiment.quiet import quiet
-from recap_assets.stages import images, latents, manifest, model_card, recaptions, t2i_base
+from recap_assets.stages import curve, images, latents, manifest, model_card, recaptions, t2i_base
 from recap_assets.stages.memory import remembered
 from recap_assets.stages.progress import tell
-from recap_assets.stages.stage import Key, NotReady, Product, Stage, Table, named
+from recap_assets.stages.stage import Key, NotReady, Product, Stage, named
 
 if TYPE_CHECKING:
     import torch
@@ -100,7 +100,7 @@ def build(project: Project, key: Key) -> Product:
             "dropped_over_limit": told["dropped"],
             "mix": json.dumps(told["mix"]),
             "caption_sets": json.dumps(told["caption_sets"]),
-            "loss_curve": Table(_curve(losses)),
+            "loss_curve": curve.picture(losses),
         },
     )
 
@@ -230,18 +230,6 @@ def _row(path: Path, facts: dict[str, Any]) -> pl.DataFrame:
             "dropped_over_limit": [facts["dropped"]],
             "final_loss": [facts["final_loss"]],
             "path": [str(path)],
-        }
-    )
-
-
-def _curve(losses: list[float]) -> pl.DataFrame:
-    """At most twenty points, each the mean of the steps up to it."""
-    width = max(1, len(losses) // 20)
-    points = [losses[i : i + width] for i in range(0, len(losses), width)]
-    return pl.DataFrame(
-        {
-            "step": [min(len(losses), (i + 1) * width) for i in range(len(points))],
-            "loss": [sum(p) / len(p) for p in points],
         }
     )
 

@@ -92,7 +92,7 @@ def build(project: Project, key: Key) -> Product:
         version=content(project, shard),
         computed=rows.height if written else 0,
         facts={
-            "rows": rows.height,
+            "dagster/partition_row_count": rows.height,
             "usable": rows.filter(pl.col("status") == "ok").height,
             "duplicates": rows.filter(pl.col("status") == "duplicate").height,
             "errors": bad.height,

@@ -20,7 +20,7 @@ def facts(project: Project, shard: str, todo: dict[str, Plan], computed: int) ->
     """Counts, statuses, sample captions old beside new, and the pictures they are of."""
     counts = statuses(project, shard)
     return {
-        "rows": sum(sum(by.values()) for by in counts.values()),
+        "dagster/partition_row_count": sum(sum(by.values()) for by in counts.values()),
         "rows_computed": computed,
         "rows_reused": sum(plan.kept.height for style, plan in todo.items() if style != ALT_STYLE),
         "error_rate": _rate(counts),

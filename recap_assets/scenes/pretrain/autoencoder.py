@@ -65,11 +65,7 @@ def as_tensor(pixels: np.ndarray) -> torch.Tensor:
     """uint8 [N, H, W, 3] to float [N, 3, H, W] in -1..1."""
     import torch
 
-    return (
-        torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2).contiguous().float()
-        / 127.5
-        - 1
-    )
+    return torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2).contiguous().float() / 127.5 - 1
 
 
 def _loss(model: AutoencoderKL, x: torch.Tensor) -> torch.Tensor:
