@@ -187,6 +187,9 @@ def pretrain(
         str | None, typer.Option(help="autoencoder, t2i, captioner or detector; all without it.")
     ] = None,
     scale: Annotated[float, typer.Option(help="Share of the full number of steps.")] = 1.0,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the models that are there.")
+    ] = False,
 ) -> None:
     """Make the base models of data/base from scenes that no project contains (hours on two cores).
 
@@ -197,7 +200,7 @@ def pretrain(
     from recap_assets.terminal import progress
 
     with progress() as tell:
-        make(folder or base_folder(), only, scale, tell)
+        make(folder or base_folder(), only, scale, tell, resume)
 
 
 @app.command(hidden=True)

@@ -122,7 +122,7 @@ def _tune(project: Project, name: str, version: str) -> None:
         batch=how.batch,
         dropout=how.dropout,
         seed=how.seed,
-        progress=lambda step, loss: tell(step + 1, how.steps, f"tuning {name}, loss {loss:.3f}"),
+        progress=lambda step, loss: tell(step, how.steps, f"tuning {name}, loss {loss:.3f}"),
     )
     facts = {
         "title": f"{name}: a captioner tuned on human captions",

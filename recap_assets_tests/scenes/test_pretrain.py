@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from recap_assets.experiment.errors import UserError
 from recap_assets.scenes.draw import draw
+from recap_assets.scenes.pretrain.cards import steps
 from recap_assets.scenes.pretrain.every import make
 from recap_assets.scenes.pretrain.pictures import scenes
 from recap_assets.scenes.scene import LABELS
@@ -54,6 +56,21 @@ def test_models_keep_to_their_budget_and_carry_cards(made: Path) -> None:
     for name in ("t2i", "captioner", "detector"):
         card = (made / name / "README.md").read_text(encoding="utf-8")
         assert "pretrain" in card and "steps" in card
+
+
+@pytest.mark.slow
+def test_training_goes_on_from_what_is_there(made: Path, tmp_path: Path) -> None:
+    shutil.copytree(made, tmp_path / "base")
+    make(tmp_path / "base", "t2i", 0.001, lambda *_: None, resume=True)
+    old, new = made / "t2i", tmp_path / "base" / "t2i"
+    assert (steps(old), steps(new)) == (6, 12)
+    vae, unet = ("vae/diffusion_pytorch_model", "unet/diffusion_pytorch_model")
+    assert _bytes(old, vae) == _bytes(new, vae)
+    assert _bytes(old, unet) != _bytes(new, unet)
+
+
+def _bytes(folder: Path, name: str) -> bytes:
+    return (folder / f"{name}.safetensors").read_bytes()
 
 
 def test_no_base_model_sees_a_held_out_scene() -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from diffusers import AutoencoderKL
 
 CHANNELS = 8
+BATCH = 8
 
 
 def build() -> AutoencoderKL:
@@ -36,9 +37,7 @@ def build() -> AutoencoderKL:
     return model
 
 
-def train(
-    pixels: np.ndarray, steps: int, batch: int, report: Callable[[int, float], None]
-) -> AutoencoderKL:
+def train(pixels: np.ndarray, steps: int, report: Callable[[int, float], None]) -> AutoencoderKL:
     """Reconstruction (L1 and squared error) with a faint pull of the latents towards a normal."""
     import torch
 
@@ -50,7 +49,7 @@ def train(
         rate = cosine(step, steps, 2e-3, warmup=50)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        loss = _loss(model, as_tensor(pixels[np.sort(rng.integers(0, len(pixels), batch))]))
+        loss = _loss(model, as_tensor(pixels[np.sort(rng.integers(0, len(pixels), BATCH))]))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

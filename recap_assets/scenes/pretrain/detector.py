@@ -12,6 +12,8 @@ from recap_assets.scenes.pretrain.pictures import Pool
 from recap_assets.scenes.pretrain.schedule import cosine
 from recap_assets.scenes.scene import LABELS, SIZE, Scene
 
+BATCH = 32
+
 if TYPE_CHECKING:
     import torch
     from transformers import RTDetrForObjectDetection
@@ -53,18 +55,22 @@ def build() -> RTDetrForObjectDetection:
 
 
 def train(
-    pool: Pool, steps: int, batch: int, report: Callable[[int, float], None]
-) -> RTDetrForObjectDetection:
-    """Train on exact boxes; half of each batch is blurred, as generated pictures are."""
+    model: RTDetrForObjectDetection,
+    pool: Pool,
+    steps: int,
+    report: Callable[[int, float], None],
+    seed: int = 1,
+) -> None:
+    """Train in place on exact boxes; half of each batch is blurred, as generated pictures are."""
     import torch
 
-    model = build().train()
+    model.train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=1e-4, fused=True)
-    rng = np.random.default_rng(1)
+    rng = np.random.default_rng(seed)
     for step in range(steps):
         for group in optimizer.param_groups:
             group["lr"] = cosine(step, steps, 1e-3, warmup=200)
-        rows = rng.integers(0, len(pool), batch)
+        rows = rng.integers(0, len(pool), BATCH)
         pixels = _soften(_as_input(pool.pixels[np.sort(rows)]), rng)
         loss = model(pixels, labels=[target(pool.scenes[row]) for row in np.sort(rows)]).loss
         optimizer.zero_grad(set_to_none=True)
@@ -72,7 +78,7 @@ def train(
         torch.nn.utils.clip_grad_norm_(model.parameters(), 0.5)
         optimizer.step()
         report(step, loss.item())
-    return model.eval()
+    model.eval()
 
 
 def target(scene: Scene) -> dict[str, torch.Tensor]:
@@ -113,3 +119,13 @@ def save(model: RTDetrForObjectDetection, folder: Path) -> None:
     model.to(torch.float16).save_pretrained(folder)
     size = {"height": SIZE, "width": SIZE}
     RTDetrImageProcessorPil(size=size, do_normalize=False, do_pad=False).save_pretrained(folder)
+
+
+def load(folder: Path) -> RTDetrForObjectDetection:
+    """The model of a folder in 32 bits, to be trained on."""
+    import torch
+    from transformers import RTDetrForObjectDetection
+
+    return RTDetrForObjectDetection.from_pretrained(
+        folder, dtype=torch.float32, use_safetensors=True
+    )

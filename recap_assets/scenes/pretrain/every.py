@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import gettempdir
-from typing import Any
 
 from recap_assets.experiment import atomic
 from recap_assets.experiment.errors import UserError
@@ -13,15 +13,40 @@ from recap_assets.scenes.pretrain import cards
 from recap_assets.scenes.pretrain.pictures import Pool, pool
 
 PICTURES = 30_000
-STEPS = {"t2i": 6_000, "captioner": 2_500, "detector": 2_500}
-AUTOENCODER_STEPS = 6_000
+STEPS = {"autoencoder": 6_000, "t2i": 6_000, "captioner": 2_500, "detector": 2_500}
 
 #: (done, total, what).
 Tell = Callable[[int, int, str], None]
 
 
-def make(folder: Path, only: str | None, scale: float, tell: Tell) -> None:
+@dataclass(frozen=True)
+class Job:
+    """What the makers share: pictures, share of the usual steps, where the last models are.
+
+    `before` is the folder whose model is trained on, or None to start from random weights; then
+    `done` is how many steps it has had, which also makes the draws new ones.
+    """
+
+    shown: Pool
+    scale: float
+    tell: Tell
+    before: Path | None = None
+    done: int = 0
+
+    def steps(self, name: str) -> int:
+        """The number of steps to train."""
+        return max(1, round(STEPS[name] * self.scale))
+
+    def report(self, name: str) -> Callable[[int, float], None]:
+        """Tells the progress of a training."""
+        total = self.steps(name)
+        return lambda step, loss: self.tell(step + 1, total, f"{name}, loss {loss:.3f}")
+
+
+def make(folder: Path, only: str | None, scale: float, tell: Tell, resume: bool = False) -> None:
     """Train the base models, or `only` one of them, with `scale` times the usual steps.
+
+    With `resume` the models in `folder` are trained on (the autoencoder stays as it is).
 
     Raises:
         UserError: if there is no such model.
@@ -31,52 +56,51 @@ def make(folder: Path, only: str | None, scale: float, tell: Tell) -> None:
         raise UserError(f"base model {only!r}: there is none; the models are {', '.join(makers)}")
     tell(0, PICTURES, "drawing pictures")
     shown = pool(max(256, round(PICTURES * min(1.0, scale))), Path(gettempdir()) / "recap-pretrain")
-    for name, maker in makers.items():
-        if only in (None, name):
-            with atomic.directory(folder / name) as target:
-                maker(shown, target, scale, tell)
+    for name in (only,) if only else makers:
+        before = folder / name if resume else None
+        if before is not None and not before.is_dir():
+            raise UserError(f"base model {name!r}: none in {folder} to go on from")
+        job = Job(shown, scale, tell, before, cards.steps(before) if before else 0)
+        with atomic.directory(folder / name) as target:
+            makers[name](job, target)
 
 
-def _steps(name: str, scale: float) -> int:
-    return max(1, round((STEPS | {"autoencoder": AUTOENCODER_STEPS})[name] * scale))
-
-
-def _told(tell: Tell, name: str, total: int) -> Callable[[int, float], None]:
-    return lambda step, loss: tell(step + 1, total, f"{name}, loss {loss:.3f}")
-
-
-def _t2i(shown: Pool, folder: Path, scale: float, tell: Tell) -> None:
+def _t2i(job: Job, folder: Path) -> None:
     import torch
 
+    from recap_assets.diffusion.load import load
+    from recap_assets.experiment.quiet import quiet
     from recap_assets.scenes.pretrain import autoencoder, t2i
 
-    first, second = _steps("autoencoder", scale), _steps("t2i", scale)
-    vae = autoencoder.train(shown.pixels, first, 8, _told(tell, "autoencoder", first))
-    pipeline = t2i.pretrain(vae, shown, second, _told(tell, "t2i", second))
-    pipeline.to(torch.float16).save_pretrained(folder, safe_serialization=True)
-    facts = {"autoencoder steps": first, "steps": second, "alt-text noise": t2i.ALT_NOISE}
-    _card(folder, cards.T2I, facts, len(shown))
+    if job.before is None:
+        steps = job.steps("autoencoder")
+        vae = autoencoder.train(job.shown.pixels, steps, job.report("autoencoder"))
+        pipeline = t2i.build(vae, t2i.tokenizer(t2i.sentences(job.shown)))
+    else:
+        pipeline = load(job.before)
+    t2i.pretrain(pipeline, job.shown, job.steps("t2i"), job.report("t2i"), seed=job.done)
+    with quiet():
+        pipeline.to(torch.float16).save_pretrained(folder, safe_serialization=True)
+    cards.write(folder, cards.T2I, job.done + job.steps("t2i"), len(job.shown))
 
 
-def _captioner(shown: Pool, folder: Path, scale: float, tell: Tell) -> None:
+def _captioner(job: Job, folder: Path) -> None:
+    from recap_assets.captioning.load import load
     from recap_assets.captioning.save import save
     from recap_assets.scenes.pretrain import captioner
 
-    steps = _steps("captioner", scale)
-    model = captioner.pretrain(shown, steps, _told(tell, "captioner", steps))
-    save(model, folder, {"title": "captioner", "note": cards.CAPTIONER, "steps": steps}, half=True)
+    model = captioner.build(job.shown) if job.before is None else load(job.before)
+    steps = job.steps("captioner")
+    captioner.pretrain(model, job.shown, steps, job.report("captioner"), seed=2 + job.done)
+    save(model, folder, {"title": "captioner"}, half=True)
+    cards.write(folder, cards.CAPTIONER, job.done + steps, len(job.shown))
 
 
-def _detector(shown: Pool, folder: Path, scale: float, tell: Tell) -> None:
+def _detector(job: Job, folder: Path) -> None:
     from recap_assets.scenes.pretrain import detector
 
-    steps = _steps("detector", scale)
-    model = detector.train(shown, steps, 32, _told(tell, "detector", steps))
+    model = detector.build() if job.before is None else detector.load(job.before)
+    steps = job.steps("detector")
+    detector.train(model, job.shown, steps, job.report("detector"), seed=1 + job.done)
     detector.save(model, folder)
-    _card(folder, cards.DETECTOR, {"steps": steps}, len(shown))
-
-
-def _card(folder: Path, text: str, facts: dict[str, Any], pictures: int) -> None:
-    lines = [f"| {name} | {value} |" for name, value in {**facts, "pictures": pictures}.items()]
-    body = "\n".join([text, "| | |", "|---|---|", *lines, ""])
-    (folder / "README.md").write_text(body, encoding="utf-8", newline="\n")
+    cards.write(folder, cards.DETECTOR, job.done + steps, len(job.shown))

@@ -106,12 +106,15 @@ def encode(vae: AutoencoderKL, pixels: np.ndarray, batch: int = 128) -> torch.Te
 
 
 def pretrain(
-    vae: AutoencoderKL, pool: Pool, steps: int, report: Callable[[int, float], None]
-) -> StableDiffusionPipeline:
-    """Train on one alt-text per picture, drawn once."""
+    pipeline: StableDiffusionPipeline,
+    pool: Pool,
+    steps: int,
+    report: Callable[[int, float], None],
+    seed: int = 0,
+) -> None:
+    """Train the pipeline in place on one alt-text per picture, drawn once."""
     import torch
 
-    pipeline = build(vae, tokenizer(sentences(pool)))
     texts = [
         alt_text(scene, random.Random(seed_of("pretrain-alt", index)), ALT_NOISE)
         for index, scene in enumerate(pool.scenes)
@@ -123,16 +126,7 @@ def pretrain(
         max_length=TEXT_LENGTH,
         return_tensors="pt",
     ).input_ids
-    settings = TrainSettings(
-        steps=steps, batch=32, lr=1e-3, warmup=200, weight_decay=0.01, ema=0.999
-    )
+    settings = TrainSettings(steps=steps, batch=32, lr=1e-3, warmup=200, ema=0.999, seed=seed)
     rows = np.arange(len(texts))
-    train(
-        pipeline,
-        encode(vae, pool.pixels),
-        torch.as_tensor(ids),
-        lambda epoch: rows,
-        settings,
-        report,
-    )
-    return pipeline
+    latents = encode(pipeline.vae, pool.pixels)
+    train(pipeline, latents, torch.as_tensor(ids), lambda epoch: rows, settings, report)
