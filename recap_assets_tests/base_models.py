@@ -1,4 +1,4 @@
-"""Base models small enough to be made in seconds: random but for a captioner that ends its captions."""
+"""Base models made in seconds: random, but for a captioner that knows when to stop."""
 
 from __future__ import annotations
 

@@ -80,6 +80,13 @@ def copy(project: Project, folder: Path) -> Project:
     return Project.open(folder)
 
 
+def same_store(project: Project, folder: Path) -> Project:
+    """The project as another recap.yaml that shares its store, to be asked and not run."""
+    told = yaml.safe_load(project.file.read_text(encoding="utf-8"))
+    _save(folder / "recap.yaml", told | {"root": str(project.root)})
+    return Project.open(folder)
+
+
 def drawn(project: Project) -> Project:
     """The project with its world on disk, and nothing else."""
     shards.draw_world(project)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from diffusers import StableDiffusionPipeline
     from transformers import PreTrainedTokenizerBase
 
+_UNUSED: dict[str, Any] = {"safety_checker": None, "requires_safety_checker": False}
 #: The parts that the safety checker's optional folders do not belong to.
 _PARTS = ("vae", "unet", "text_encoder", "tokenizer", "scheduler")
 _NETWORKS = {
@@ -22,7 +23,6 @@ _NETWORKS = {
     "unet": "UNet2DConditionModel",
     "text_encoder": "CLIPTextModel",
 }
-_VOCABULARIES = ("tokenizer.json", "vocab.json")
 
 
 def load(model: str | Path, revision: str | None = None) -> StableDiffusionPipeline:
@@ -84,10 +84,12 @@ def _tokenizer(model: str, revision: str | None, content: str) -> PreTrainedToke
     from transformers import CLIPTokenizer
 
     try:
-        return CLIPTokenizer.from_pretrained(model, subfolder="tokenizer", revision=revision)
+        words = CLIPTokenizer.from_pretrained(model, subfolder="tokenizer", revision=revision)
     except (OSError, ValueError, TypeError, KeyError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"text-to-image model {model}: no usable tokenizer ({reason})") from error
+    _check_vocabulary(model, words)
+    return words
 
 
 def _from_pretrained(model: str | Path, revision: str | None) -> StableDiffusionPipeline:
@@ -95,19 +97,11 @@ def _from_pretrained(model: str | Path, revision: str | None) -> StableDiffusion
         # Without torchvision transformers tells at length which processors it falls back to.
         from diffusers import StableDiffusionPipeline
 
-    unused: dict[str, Any] = {"safety_checker": None, "requires_safety_checker": False}
     with quiet():
-        folder = Path(model)
-        if not folder.is_dir():
-            folder = Path(
-                StableDiffusionPipeline.download(
-                    str(model), revision=revision, use_safetensors=True, **unused
-                )
-            )
-        _check_folder(model, folder)
-        pipeline = StableDiffusionPipeline.from_pretrained(
-            folder, **unused, **{part: _network(model, folder, part) for part in _NETWORKS}
-        )
+        folder = _folder(model, revision)
+        networks = {part: _network(model, folder, part) for part in _NETWORKS}
+        pipeline = StableDiffusionPipeline.from_pretrained(folder, **_UNUSED, **networks)
+    _check_vocabulary(model, pipeline.tokenizer)
     words, rows = len(pipeline.tokenizer), pipeline.text_encoder.config.vocab_size
     if words > rows:
         raise UserError(
@@ -115,6 +109,20 @@ def _from_pretrained(model: str | Path, revision: str | None) -> StableDiffusion
             f"{rows}; save the tokenizer it was trained with"
         )
     return pipeline
+
+
+def _folder(model: str | Path, revision: str | None) -> Path:
+    """The folder itself, or the one that a hub's files are downloaded to."""
+    from diffusers import StableDiffusionPipeline
+
+    folder = Path(model)
+    if not folder.is_dir():
+        found = StableDiffusionPipeline.download(
+            str(model), revision=revision, use_safetensors=True, **_UNUSED
+        )
+        folder = Path(found)
+    _check_folder(model, folder)
+    return folder
 
 
 def _network(model: str | Path, folder: Path, part: str) -> Any:
@@ -137,6 +145,15 @@ def _network(model: str | Path, folder: Path, part: str) -> Any:
     return network
 
 
+def _check_vocabulary(model: str | Path, words: PreTrainedTokenizerBase) -> None:
+    if not set(words.get_vocab()) - set(words.all_special_tokens):
+        # transformers makes an empty tokenizer where it finds no file of it.
+        raise UserError(
+            f"text-to-image model {model}: no usable tokenizer (it has no vocabulary); "
+            "name a model that has one"
+        )
+
+
 def _check_folder(model: str | Path, folder: Path) -> None:
     index = folder / "model_index.json"
     if not index.is_file():
@@ -154,11 +171,6 @@ def _check_folder(model: str | Path, folder: Path) -> None:
             raise UserError(
                 f"text-to-image model {model}: its part {part!r} is missing; save it again"
             )
-    if not any((folder / "tokenizer" / name).is_file() for name in _VOCABULARIES):
-        # transformers would go on with an empty vocabulary.
-        raise UserError(
-            f"text-to-image model {model}: its tokenizer has no vocabulary; save it again"
-        )
 
 
 def _kind(index: Path) -> object:

@@ -20,7 +20,7 @@ def c2st(captions: Sequence[str], prompts: Sequence[str], seed: int = 0) -> floa
     (C2ST, arXiv 1610.06545). None if a side has fewer than 10 texts.
     """
     a, b = _balanced(captions, prompts, seed)
-    return _accuracy(a, b, seed)
+    return _accuracy(a, b)
 
 
 def c2st_length_matched(
@@ -32,7 +32,7 @@ def c2st_length_matched(
     """
     a, b = _balanced(captions, prompts, seed)
     shortest = [min(len(x), len(y)) for x, y in zip(a, b, strict=True)]
-    return _accuracy(_cut(a, shortest), _cut(b, shortest), seed)
+    return _accuracy(_cut(a, shortest), _cut(b, shortest))
 
 
 def _balanced(
@@ -49,18 +49,18 @@ def _cut(texts: list[list[str]], lengths: list[int]) -> list[list[str]]:
     return [text[:length] for text, length in zip(texts, lengths, strict=True)]
 
 
-def _accuracy(a: list[list[str]], b: list[list[str]], seed: int) -> float | None:
+def _accuracy(a: list[list[str]], b: list[list[str]]) -> float | None:
+    """Mean over stratified folds, cut in order: the texts come in random order."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedKFold, cross_val_score
+    from sklearn.model_selection import cross_val_score
     from sklearn.pipeline import make_pipeline
 
     if sum(map(bool, a)) + sum(map(bool, b)) < _FEWEST or len(a) < _FEWEST:
         return None
     classes = np.repeat([0, 1], [len(a), len(b)])
-    folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=seed)
     pipeline = make_pipeline(TfidfVectorizer(analyzer=_as_is), LogisticRegression(max_iter=1000))
-    return float(cross_val_score(pipeline, a + b, classes, cv=folds, scoring="accuracy").mean())
+    return float(cross_val_score(pipeline, a + b, classes, cv=_FOLDS, scoring="accuracy").mean())
 
 
 def _as_is(words: list[str]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from urllib.parse import quote
 
 from recap_assets.experiment import atomic
 from recap_assets.experiment.project import Project
@@ -27,4 +28,5 @@ def reason(project: Project, asset: str, key: Key) -> str | None:
 
 
 def _path(project: Project, asset: str, key: Key) -> Path:
-    return project.root / "failures" / asset / f"{key or 'all'}.json"
+    # Dagster hands over any key that was ever registered: it must not lead out of the folder.
+    return project.root / "failures" / asset / f"{quote(key or 'all', safe='')}.json"

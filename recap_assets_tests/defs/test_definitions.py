@@ -12,8 +12,8 @@ import dagster as dg
 import pytest
 import yaml
 
-from recap_assets.defs.partitions import SHARD
 from recap_assets.definitions import build
+from recap_assets.defs.partitions import SHARD
 from recap_assets.experiment.project import Project
 from recap_assets_tests import small_project
 
@@ -216,16 +216,15 @@ def test_loading_is_quick_and_imports_no_model_library(project: Project) -> None
 
 def test_the_command_line_starts_without_dagster_and_models() -> None:
     start = time.perf_counter()
-    code = f"import sys, recap_assets.cli; print([n for n in {(*HEAVY, 'dagster')!r} if n in sys.modules])"
+    heavy = (*HEAVY, "dagster")
+    code = f"import sys, recap_assets.cli; print([n for n in {heavy!r} if n in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
     assert time.perf_counter() - start < SECONDS
 
 
 @pytest.mark.slow
-def test_the_shipped_workspace_loads_the_shipped_project(
-    project: Project, tmp_path: Path
-) -> None:
+def test_the_shipped_workspace_loads_the_shipped_project(project: Project, tmp_path: Path) -> None:
     """What `dagster dev` does first, in a process of its own, from the repository's folder."""
     home = tmp_path / "home"
     home.mkdir()

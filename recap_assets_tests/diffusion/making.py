@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -80,7 +81,9 @@ def same(module: torch.nn.Module, before: dict[str, torch.Tensor]) -> bool:
     return all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
 
 
+@cache
 def _words() -> CLIPTokenizer:
+    # Learnt again it would break ties in another way.
     empty: Any = CLIPTokenizer(model_max_length=LENGTH)
     return empty.train_new_from_iterator(CAPTIONS, vocab_size=600, show_progress=False)
 

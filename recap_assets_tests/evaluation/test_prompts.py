@@ -51,6 +51,7 @@ def test_reads_full_and_minimal_lines_in_order(tmp_path: Path) -> None:
         ({**FULL, "object": {}}, "'objects'"),
         ({**FULL, "objects": {"red circle": 0, "blue square": 1}}, "objects.red circle"),
         ({**FULL, "objects": {"red circle": 1.5, "blue square": 1}}, "objects.red circle"),
+        ({**FULL, "objects": {"red circle": "2", "blue square": 1}}, "objects.red circle"),
         ({**FULL, "relations": [["red circle", "beside", "blue square"]]}, "relations.0.1"),
         ({**FULL, "relations": [["red circle", "left"]]}, "relations.0"),
         ({**FULL, "relations": [["red circle", "left", "star"]]}, "'star'"),

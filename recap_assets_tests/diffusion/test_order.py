@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recap_assets.diffusion.order import Draws, Order
+
+
+def everyone(pictures: int) -> Order:
+    return Order(pictures, 4, 0, lambda epoch: np.arange(pictures))
+
+
+def shown(order: Order, steps: int) -> list[int]:
+    return [int(row) for step in range(steps) for row in order.batch(step)[0]]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    pictures=st.integers(1, 30),
+    batch=st.integers(1, 12),
+    epochs=st.integers(1, 4),
+    seed=st.integers(0, 2**40),
+)
+def test_every_picture_is_shown_once_an_epoch_with_its_caption(
+    pictures: int, batch: int, epochs: int, seed: int
+) -> None:
+    asked: list[int] = []
+
+    def draw(epoch: int) -> np.ndarray:
+        asked.append(epoch)
+        return 1000 * epoch + np.arange(pictures)
+
+    order = Order(pictures, batch, seed, draw)
+    rows: list[int] = []
+    captions: list[int] = []
+    for step in range(math.ceil(epochs * pictures / batch)):
+        some, texts = order.batch(step)
+        assert len(some) == len(texts) == batch
+        rows += some.tolist()
+        captions += texts.tolist()
+    for epoch in range(epochs):
+        part = slice(epoch * pictures, (epoch + 1) * pictures)
+        assert sorted(rows[part]) == list(range(pictures))
+        assert captions[part] == [1000 * epoch + row for row in rows[part]]
+    assert asked == sorted(set(asked))
+
+
+def test_epochs_and_seeds_are_shuffled_differently_and_runs_alike() -> None:
+    first, again = shown(everyone(40), 20), shown(everyone(40), 20)
+    assert first == again
+    assert first[:40] != first[40:] and first[:40] != sorted(first[:40])
+    assert first != shown(Order(40, 4, 1, lambda epoch: np.arange(40)), 20)
+
+
+def test_a_step_does_not_depend_on_the_steps_before() -> None:
+    late = everyone(10).batch(7)[0]
+    order = everyone(10)
+    assert [order.batch(step)[0] for step in range(8)][7].tolist() == late.tolist()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sets(st.integers(0, 19), max_size=16), st.integers(0, 1000))
+def test_pictures_without_a_caption_are_left_out_and_move_no_other(
+    without: set[int], seed: int
+) -> None:
+    captions = np.arange(20)
+    captions[list(without)] = -1
+    full = Order(20, 20, seed, lambda epoch: np.arange(20)).batch(0)[0].tolist()
+    rows, texts = Order(20, 20, seed, lambda epoch: captions).batch(0)
+    assert rows.tolist() == [row for row in full if row not in without]
+    assert texts.tolist() == rows.tolist()
+
+
+def test_a_batch_without_any_caption() -> None:
+    order = Order(4, 4, 0, lambda epoch: np.full(4, -1 if epoch else 0))
+    order.batch(0)
+    with pytest.raises(ValueError, match="step 1: no picture of the batch has a caption"):
+        order.batch(1)
+
+
+def draws(rows: list[int], step: int = 3, seed: int = 5, dropout: float = 0.5) -> Draws:
+    return Draws(np.array(rows), step, seed, (4, 8, 8), 1000, dropout)
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=1, max_size=6, unique=True), st.data())
+@settings(max_examples=30, deadline=None)
+def test_what_a_picture_sees_is_its_own(rows: list[int], data: st.DataObject) -> None:
+    place = data.draw(st.integers(0, len(rows) - 1))
+    together, alone = draws(rows), draws([rows[place]])
+    assert together.times[place] == alone.times[0]
+    assert together.dropped[place] == alone.dropped[0]
+    assert torch.equal(together.noise[place], alone.noise[0])
+
+
+def test_shapes_and_kinds() -> None:
+    found = draws([7, 1, 4])
+    assert found.times.shape == (3,) and found.times.dtype == torch.int64
+    assert found.dropped.shape == (3,) and found.dropped.dtype == np.bool_
+    assert found.noise.shape == (3, 4, 8, 8) and found.noise.dtype == torch.float32
+
+
+@pytest.mark.parametrize("changes", [{"step": 4}, {"seed": 6}])
+def test_step_and_seed_decide(changes: dict[str, int]) -> None:
+    rows = list(range(8))
+    first, other = draws(rows), draws(rows, **changes)
+    assert torch.equal(first.noise, draws(rows).noise)
+    assert not torch.equal(first.times, other.times)
+    assert not torch.isclose(first.noise, other.noise).any(dim=(1, 2, 3)).all()
+
+
+def test_draws_follow_their_distributions() -> None:
+    count = 2000
+    found = Draws(np.arange(count), 0, 0, (4, 4, 4), 10, 0.1)
+    times = Counter(found.times.tolist())
+    assert set(times) == set(range(10))
+    # Five standard deviations of a binomial count.
+    assert all(abs(n - count / 10) < 5 * math.sqrt(count * 0.09) for n in times.values())
+    assert abs(found.dropped.sum() - count / 10) < 5 * math.sqrt(count * 0.09)
+    assert abs(found.noise.mean()) < 5 / math.sqrt(found.noise.numel())
+    assert found.noise.std() == pytest.approx(1, abs=0.02)
+    # Noise told from the time or from its neighbour would let the model cheat.
+    assert abs(np.corrcoef(found.times, found.noise[:, 0, 0, 0])[0, 1]) < 5 / math.sqrt(count)
+    assert abs(np.corrcoef(found.noise[:-1, 0, 0, 0], found.noise[1:, 0, 0, 0])[0, 1]) < 0.12
+
+
+def test_dropout_of_nothing_and_of_everything() -> None:
+    assert not draws(list(range(50)), dropout=0.0).dropped.any()
+    assert draws(list(range(50)), dropout=1.0).dropped.all()
