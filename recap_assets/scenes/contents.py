@@ -8,9 +8,8 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from itertools import count, cycle, islice
-from typing import cast
 
-from recap_assets.evaluation.prompts import Direction, Prompt
+from recap_assets.evaluation.prompts import Prompt
 from recap_assets.experiment.config import World
 from recap_assets.experiment.fingerprint import seed as seed_of
 from recap_assets.scenes.alt_text import alt_text
@@ -68,8 +67,7 @@ def prompts(world: World) -> Iterator[tuple[Prompt, Scene]]:
         key = f"p{place + 1:04d}"
         rng = _rng(world, key, style)
         text = short(scene, rng) if style == "short" else long(scene, rng)
-        stated = tuple(scene.relations) if style == "long" else ()
-        relations = cast(tuple[tuple[str, Direction, str], ...], stated)
+        relations = tuple(scene.relations) if style == "long" else ()
         picture = f"prompts/{key}.png"
         yield Prompt(key, text, style, dict(scene.counts), relations, picture), scene
 

@@ -31,7 +31,7 @@ def test_a_preset_lies_below_the_file(tmp_path: Path) -> None:
     near = write(tmp_path / "recap.yaml", "extends: scenes\nroot: here\nt2i: {steps: 7}\n")
     settings = merged(read_layers(near))
     assert settings["root"] == "here"
-    assert (settings["t2i"]["steps"], settings["t2i"]["batch"]) == (7, 64)
+    assert (settings["t2i"]["steps"], settings["t2i"]["batch"]) == (7, 32)
     assert "extends" not in settings
 
 

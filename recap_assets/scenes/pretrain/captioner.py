@@ -48,5 +48,6 @@ def _batches(pool: Pool, size: int, seed: int) -> Iterator[tuple[np.ndarray, lis
     words = random.Random(seed)
     while True:
         rows = np.sort(rng.integers(0, len(pool), size))
-        captions = [terse(pool.scenes[row], words) for row in rows]
-        yield np.array(pool.pixels[rows]), [""] * size, captions
+        # Two captions a picture: the image encoder, most of the cost, runs once for both.
+        captions = [terse(pool.scenes[row], words) for _ in range(2) for row in rows]
+        yield np.array(pool.pixels[rows]), [""] * len(captions), captions
