@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import click
 import typer
 
 from recap_assets.experiment.errors import UserError
@@ -30,19 +29,22 @@ Config = Annotated[
         "--config", "-c", help="The recap.yaml to use; else RECAP_CONFIG, else this folder's."
     ),
 ]
+#: What Typer makes of Ctrl-C.
+_STOPPED = 130
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 
 
 def main() -> None:
-    """Run the command; a user's mistake ends it with one line and exit code 2."""
+    """Run the command; a user's mistake ends it with one line and exit code 2, Ctrl-C with 130."""
     try:
         app()
     except UserError as error:
         typer.echo(f"recap: {error}", err=True)
         sys.exit(2)
-    except (KeyboardInterrupt, click.exceptions.Abort):
-        typer.echo("recap: stopped; what was finished is kept", err=True)
-        sys.exit(130)
+    except SystemExit as ended:
+        if ended.code == _STOPPED:
+            typer.echo("recap: stopped; what was finished is kept", err=True)
+        raise
 
 
 @app.command()

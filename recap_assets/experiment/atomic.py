@@ -21,8 +21,8 @@ import pyarrow.parquet as pq
 
 from recap_assets.experiment.errors import UserError
 
-_FULL = os.strerror(errno.ENOSPC)
 _REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+_REASONS = tuple(os.strerror(number) for number in _REFUSALS)
 # Windows says EACCES of a folder that is there.
 _OCCUPIED = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EACCES)
 
@@ -195,17 +195,24 @@ def _storage_errors(path: Path, only_below: Path | None = None) -> Iterator[None
     except OSError as error:
         if only_below and not _refused(error, only_below):
             raise
-        raise _cannot(path, error.strerror or _first_line(error)) from error
+        reason = _told_reason(error) or error.strerror or _first_line(error)
+        raise _cannot(path, reason) from error
     except Exception as error:
         # Writers in native code report a full disk through exception types of their own.
-        if _FULL in str(error):
-            raise _cannot(path, _FULL) from error
-        raise
+        reason = _told_reason(error)
+        if reason is None:
+            raise
+        raise _cannot(path, reason) from error
 
 
 def _refused(error: OSError, below: Path) -> bool:
     named = str(error.filename or "")
-    return error.errno in _REFUSALS or _FULL in str(error) or named.startswith(str(below))
+    return error.errno in _REFUSALS or bool(_told_reason(error)) or named.startswith(str(below))
+
+
+def _told_reason(error: Exception) -> str | None:
+    """The disk's reason that an error's text tells, if it does."""
+    return next((reason for reason in _REASONS if reason in str(error)), None)
 
 
 def _cannot(path: Path, reason: str) -> UserError:

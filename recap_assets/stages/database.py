@@ -20,7 +20,7 @@ def current(project: Project) -> dict[str, str]:
         for style in project.config.styles:
             try:
                 found[style] = recipes.recipe(project, style).digest
-            except NotReady:
+            except (NotReady, UserError):
                 continue
     return found
 

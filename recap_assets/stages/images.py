@@ -126,8 +126,8 @@ def _settings(project: Project) -> str:
 
 
 def _current(project: Project, shard: str) -> bool:
-    path = project.image_index(shard)
-    return path.exists() and index.is_current(path, source(project, shard), _settings(project))
+    tar, path = source(project, shard), project.image_index(shard)
+    return path.exists() and index.is_current(path, tar, _settings(project))
 
 
 def _preview(tar: ShardSource, rows: pl.DataFrame, max_pixels: int) -> str:

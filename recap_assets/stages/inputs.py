@@ -12,6 +12,7 @@ from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.fingerprint import file_sha256
 from recap_assets.experiment.project import Project
 from recap_assets.images.sources import ShardSource, expand
+from recap_assets.scenes.world import is_current
 from recap_assets.stages.memory import remembered
 
 
@@ -25,10 +26,15 @@ def shards(project: Project) -> dict[str, ShardSource]:
     try:
         found = expand(list(project.config.dataset.urls), project.locate)
     except UserError as error:
-        if project.config.world is None:
+        if project.config.world is None or is_current(project.config.world, world_folder(project)):
             raise
         raise UserError(f"{error}; `recap sync` draws the world of this project") from error
     return {source.key: source for source in found}
+
+
+def world_folder(project: Project) -> Path:
+    """Where a drawn world lies."""
+    return project.root / "world"
 
 
 @remembered

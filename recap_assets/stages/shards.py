@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
 
 from recap_assets.experiment.project import Project
 from recap_assets.scenes.world import is_current, write_world
@@ -26,16 +25,11 @@ class Changes:
 def draw_world(project: Project) -> bool:
     """Draw the project's world if it has one that is not there; whether anything was done."""
     world = project.config.world
-    folder = world_folder(project)
+    folder = inputs.world_folder(project)
     if world is None or is_current(world, folder):
         return False
     write_world(world, folder)
     return True
-
-
-def world_folder(project: Project) -> Path:
-    """Where a drawn world lies."""
-    return project.root / "world"
 
 
 def changes(project: Project, known: Collection[str]) -> Changes:

@@ -7,6 +7,11 @@ from datetime import UTC, datetime
 
 import dagster as dg
 import pytest
+from dagster._core.remote_origin import (
+    RegisteredCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
 
 from recap_assets.definitions import build
 from recap_assets.defs import sync as syncing
@@ -17,6 +22,8 @@ from recap_assets_tests import small_project
 from recap_assets_tests.small_project import add_shard, change, edit, run, tar
 
 NAME = str(SHARD.name)
+LOCATION = RegisteredCodeLocationOrigin("recap_assets")
+ORIGIN = RemoteJobOrigin(RemoteRepositoryOrigin(LOCATION, "__repository__"), SHARD_JOB)
 
 
 @pytest.fixture
@@ -35,11 +42,12 @@ def done(built: Project) -> Iterator[tuple[Project, dg.DagsterInstance]]:
 
 
 def sense(project: Project, instance: dg.DagsterInstance) -> str | None:
-    """A tick of the sensor, with what it asks of the partitions done; the reason of a skip."""
+    """A tick of the sensor with what it asks for done; the reason if it asks for nothing."""
     repository = build(project).get_repository_def()
     with dg.build_sensor_context(instance=instance, repository_def=repository) as context:
         told = new_shards.evaluate_tick(context)
-    for request in told.dynamic_partitions_requests or []:
+    requests = told.dynamic_partitions_requests or []
+    for request in requests:
         assert request.partitions_def_name == NAME
         if isinstance(request, dg.AddDynamicPartitionsRequest):
             instance.add_dynamic_partitions(NAME, request.partition_keys)
@@ -47,7 +55,7 @@ def sense(project: Project, instance: dg.DagsterInstance) -> str | None:
             for key in request.partition_keys:
                 instance.delete_dynamic_partition(NAME, key)
     assert not told.run_requests
-    return told.skip_message
+    return None if requests else told.skip_message
 
 
 def tick(project: Project, instance: dg.DagsterInstance) -> tuple[list[str], str | None]:
@@ -151,6 +159,7 @@ class TestSchedule:
             job_def=build(project).resolve_job_def(SHARD_JOB),
             tags={"dagster/partition": "00002"},
             status=status,
+            remote_job_origin=ORIGIN,
         )
         assert tick(*done)[0] == ["00003"]
 

@@ -68,10 +68,10 @@ def parents(definitions: dg.Definitions, asset: str, key: str, parent: str) -> s
     assert found is not None
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions(str(SHARD.name), ["00000", "00001"])
-        result = graph.get_parent_partition_keys_for_child(
-            key, dg.AssetKey(parent), child, dynamic_partitions_store=instance, current_time=None
-        )
-    return set(result.partition_keys)
+        with dg.partition_loading_context(dynamic_partitions_store=instance):
+            result = graph.get_parent_partition_keys_for_child(key, dg.AssetKey(parent), child)
+    assert not list(result.required_but_nonexistent_subset.get_partition_keys())
+    return set(result.partitions_subset.get_partition_keys())
 
 
 def test_the_definitions_load(definitions: dg.Definitions) -> None:
@@ -148,11 +148,11 @@ def test_partitions_read_what_they_should(
 
 
 def test_partitions_follow_the_file(project: Project) -> None:
-    small_project.change(project, "arms.tagged", {"mix": {"tag": 1, "alt": 1}, "seeds": [3, 4]})
-    small_project.change(project, "styles.tag", {"prompt": "", "captioner": "plain"})
-    more = small_project.change(
-        project, "captioners.plain", {"model": project.config.captioners["recap"].model}
-    )
+    model = project.config.captioners["recap"].model
+    more = small_project.change(project, "captioners.plain", {"model": model})
+    more = small_project.change(more, "styles.tag", {"prompt": "", "captioner": "plain"})
+    arm = {"mix": {"tag": 1, "alt": 1}, "seeds": [3, 4]}
+    more = small_project.change(more, "arms.tagged", arm)
     definitions = build(more)
     assert parents(definitions, "t2i_checkpoint", "tagged-both-s3", "caption_manifest") == {
         "tag",
