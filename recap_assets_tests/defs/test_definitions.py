@@ -70,8 +70,8 @@ def parents(definitions: dg.Definitions, asset: str, key: str, parent: str) -> s
         instance.add_dynamic_partitions(str(SHARD.name), ["00000", "00001"])
         with dg.partition_loading_context(dynamic_partitions_store=instance):
             result = graph.get_parent_partition_keys_for_child(key, dg.AssetKey(parent), child)
-    assert not list(result.required_but_nonexistent_subset.get_partition_keys())
-    return set(result.partitions_subset.get_partition_keys())
+            assert not list(result.required_but_nonexistent_subset.get_partition_keys())
+            return set(result.partitions_subset.get_partition_keys())
 
 
 def test_the_definitions_load(definitions: dg.Definitions) -> None:
