@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 Batch = tuple[Pictures, Sequence[str], Sequence[str]]
 IGNORED = -100
+#: What may be trained, and the module of a BLIP that it is.
+PARTS = {"image_encoder": "vision_model", "text_decoder": "text_decoder"}
 
 
 class Rows(NamedTuple):
@@ -41,6 +43,7 @@ def train(
     dropout: float = 0.0,
     weight_decay: float = 0.01,
     seed: int = 0,
+    parts: Sequence[str] = tuple(PARTS),
     progress: Callable[[int, float], None] | None = None,
 ) -> list[float]:
     """Train in place for `steps` batches and return the loss of each (nats per caption token).
@@ -49,24 +52,26 @@ def train(
     picture, k * N in all; row i then describes picture i % N, and a picture is encoded once.
     AdamW in float32 with gradients clipped to norm 1; the rate rises linearly over `warmup` steps
     and falls along a cosine to 0 at `steps`. Dropout masks are drawn from `seed`, and nothing else
-    is random. `progress(step, loss)` is called after each step, counting from 1.
+    is random. `progress(step, loss)` is called after each step, counting from 1. `parts` names the
+    weights that move (`PARTS`); the others stay as they are, without dropout.
 
     Raises ValueError if the batches end before `steps`.
     """
     import torch
 
-    model = captioner.model
+    modules = [getattr(captioner.model, PARTS[part]) for part in parts]
+    weights = [weight for module in modules for weight in module.parameters()]
     optimizer = torch.optim.AdamW(
-        model.parameters(), lr=lr, betas=(0.9, 0.98), weight_decay=weight_decay, fused=True
+        weights, lr=lr, betas=(0.9, 0.98), weight_decay=weight_decay, fused=True
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda n: rate(n, steps, warmup))
     losses: list[float] = []
-    with _training(model, dropout, seed):
+    with _training(captioner.model, modules, dropout, seed):
         for step, batch in zip(range(1, steps + 1), batches, strict=False):
             optimizer.zero_grad(set_to_none=True)
             loss = _loss(captioner, batch)
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            torch.nn.utils.clip_grad_norm_(weights, 1.0)
             optimizer.step()
             schedule.step()
             losses.append(loss.item())
@@ -129,20 +134,25 @@ def _loss(captioner: Captioner, batch: Batch) -> torch.Tensor:
 
 
 @contextmanager
-def _training(model: Any, dropout: float, seed: int) -> Iterator[None]:
-    """Training mode with this dropout everywhere and a random state of its own; undone after."""
+def _training(model: Any, modules: Sequence[Any], dropout: float, seed: int) -> Iterator[None]:
+    """Training mode for these modules, every other weight frozen; undone after.
+
+    Dropout is the same everywhere, from a random state of its own.
+    """
     import torch
 
-    layers = [layer for layer in model.modules() if isinstance(layer, torch.nn.Dropout)]
+    layers = [m for module in modules for m in module.modules() if isinstance(m, torch.nn.Dropout)]
     before = [layer.p for layer in layers]
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         for layer in layers:
             layer.p = dropout
-        model.train()
+        model.eval().requires_grad_(False)
+        for module in modules:
+            module.train().requires_grad_(True)
         try:
             yield
         finally:
-            model.eval()
+            model.eval().requires_grad_(True)
             for layer, p in zip(layers, before, strict=True):
                 layer.p = p

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ import polars as pl
 from recap_assets.captioning.captioner import Captioner, Pictures
 from recap_assets.captioning.generate import caption
 from recap_assets.captioning.score import Scores, scores
-from recap_assets.captioning.train import Batch, train
+from recap_assets.captioning.train import PARTS, Batch, train
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.fingerprint import seed as seed_of
 from recap_assets.images.decode import DecodeError, decode
@@ -50,6 +50,7 @@ def tune(
     batch: int,
     dropout: float = 0.1,
     seed: int = 0,
+    parts: Sequence[str] = tuple(PARTS),
     how: Fit = "crop",
     progress: Callable[[int, float], None] | None = None,
 ) -> TuneResult:
@@ -60,6 +61,7 @@ def tune(
             bytes). The order of its rows does not matter.
         prompts: style -> text prefix; rows of other styles are left out.
         batch: captions per step, shared out evenly over the styles.
+        parts: the weights that move (`train.PARTS`).
         how: how pictures are fitted to the model's square.
 
     The rate warms up over the first tenth of the steps. A style without validation rows has no
@@ -84,6 +86,7 @@ def tune(
         warmup=steps // 10,
         dropout=dropout,
         seed=seed_of("captioner dropout", seed),
+        parts=parts,
         progress=progress,
     )
     before, after = (_validate(captioner, held_out, prompts) for captioner in (base, tuned))

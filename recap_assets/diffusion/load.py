@@ -59,10 +59,16 @@ def model_digest(model: str | Path, revision: str | None = None) -> str:
     return folder_digest(model) if Path(model).is_dir() else digest([str(model), revision])
 
 
-def autoencoder_digest(model: str | Path, revision: str | None = None) -> str:
-    """What identifies the model's autoencoder, and so the latents made with it."""
+def latents_digest(model: str | Path, revision: str | None = None) -> str:
+    """What decides a picture's latents: the model's autoencoder and the size that it draws."""
     part = Path(model) / "vae"
-    return folder_digest(part) if part.is_dir() else model_digest(model, revision)
+    if not part.is_dir():
+        return model_digest(model, revision)
+    try:
+        told = json.loads((Path(model) / "unet" / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        told = {}  # loading the model will say what is wrong with it
+    return digest([folder_digest(part), told.get("sample_size")])
 
 
 def tokenizer(model: str | Path, revision: str | None = None) -> PreTrainedTokenizerBase:

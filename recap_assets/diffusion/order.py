@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.fingerprint import seed as seed_of
 
 if TYPE_CHECKING:
@@ -27,12 +28,15 @@ class Order:
         """Rows of the pictures and of their captions; a picture without a caption is left out.
 
         Raises:
-            ValueError: if no picture of the batch has a caption.
+            UserError: if no picture of the batch has a caption.
         """
         positions = range(step * self._batch, (step + 1) * self._batch)
         kept = np.array([pair for pair in map(self._at, positions) if pair[1] >= 0])
         if not len(kept):
-            raise ValueError(f"step {step}: no picture of the batch has a caption to train on")
+            raise UserError(
+                f"training step {step}: none of its {self._batch} pictures has a caption to train "
+                "on; caption_audit says why, and t2i.over_limit: truncate keeps too long captions"
+            )
         return kept[:, 0], kept[:, 1]
 
     def _at(self, position: int) -> tuple[int, int]:

@@ -53,8 +53,8 @@ def train(
         draw: which caption each picture gets in an epoch.
 
     Raises:
-        UserError: if the model predicts neither noise nor velocity.
-        ValueError: if no picture of a batch has a caption.
+        UserError: if the model predicts neither noise nor velocity, or if no picture of a batch has
+            a caption.
     """
     import torch
 

@@ -21,6 +21,7 @@ from recap_assets.experiment.checks import problems
 
 Metric = Literal["soa_c", "soa_i", "ca", "pa_geo", "exact_scene", "fid"]
 Weights = Literal["unet", "text_encoder"]
+CaptionerWeights = Literal["image_encoder", "text_decoder"]
 
 Count = Annotated[int, Field(ge=1)]
 Whole = Annotated[int, Field(ge=0)]
@@ -35,6 +36,12 @@ def _several(value: object) -> object:
     if isinstance(value, str):
         return (value,)
     return tuple(value) if isinstance(value, list) else value
+
+
+def _sorted_weights(value: object) -> object:
+    """Names in one fixed order, so that the order they are written in changes no digest."""
+    several = _several(value)
+    return tuple(sorted(several, key=str)) if isinstance(several, tuple) else several
 
 
 Urls = Annotated[tuple[Text, ...], Field(min_length=1), BeforeValidator(_several)]
@@ -93,9 +100,16 @@ class Style(Section):
 
 
 class Tune(Section):
-    """How a captioner is fine-tuned on the human captions; `lr` is the peak learning rate."""
+    """How a captioner is fine-tuned on the human captions; `lr` is the peak learning rate.
+
+    `train` names the weights that move. With the text decoder alone a small human set changes what
+    is said of a picture, and cannot spoil what is seen in it.
+    """
 
     method: Literal["full"] = "full"
+    train: Annotated[
+        tuple[CaptionerWeights, ...], Field(min_length=1), BeforeValidator(_sorted_weights)
+    ] = ("image_encoder", "text_decoder")
     steps: Count = 300
     lr: Positive = 5e-4
     batch: Count = 32

@@ -151,9 +151,9 @@ class Project:
         """The audit of a style's caption set."""
         return self.root / "audit" / style / f"{short(digest)}.json"
 
-    def latents(self, autoencoder: str, shard: str) -> Path:
-        """The latents of one shard under the autoencoder with that digest."""
-        return self.root / "latents" / short(autoencoder) / f"{shard}.safetensors"
+    def latents(self, digest: str, shard: str) -> Path:
+        """The latents of one shard; the digest names the autoencoder and the size of pictures."""
+        return self.root / "latents" / short(digest) / f"{shard}.safetensors"
 
     def checkpoint(self, arm: str, digest: str) -> Path:
         """The pipeline folder of a trained arm; `arm` is an arm's key."""

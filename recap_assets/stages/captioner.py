@@ -122,6 +122,7 @@ def _tune(project: Project, name: str, version: str) -> None:
         batch=how.batch,
         dropout=how.dropout,
         seed=how.seed,
+        parts=how.train,
         progress=lambda step, loss: tell(step, how.steps, f"tuning {name}, loss {loss:.3f}"),
     )
     facts = {

@@ -33,8 +33,8 @@ def keys(project: Project) -> list[Key]:
 
 @remembered
 def wanted(project: Project, key: Key) -> str:
-    """The autoencoder and the shard's pictures."""
-    return digest([t2i_base.autoencoder_version(project), sorted(_uids(project, named(key)))])
+    """The autoencoder, the size and the shard's pictures."""
+    return digest([t2i_base.latents_version(project), sorted(_uids(project, named(key)))])
 
 
 def made(project: Project, key: Key, version: str) -> bool:
@@ -109,7 +109,7 @@ def _uids(project: Project, shard: str) -> list[str]:
 
 
 def _path(project: Project, shard: str) -> Path:
-    return project.latents(t2i_base.autoencoder_version(project), shard)
+    return project.latents(t2i_base.latents_version(project), shard)
 
 
 def _pipeline(project: Project) -> StableDiffusionPipeline:

@@ -25,9 +25,9 @@ def version(project: Project) -> str:
 
 
 @remembered
-def autoencoder_version(project: Project) -> str:
-    """64 hex digits of its autoencoder."""
-    return loading.autoencoder_digest(reference(project), project.config.t2i.revision)
+def latents_version(project: Project) -> str:
+    """64 hex digits of its autoencoder and of the size of its pictures."""
+    return loading.latents_digest(reference(project), project.config.t2i.revision)
 
 
 def pipeline(project: Project) -> StableDiffusionPipeline:

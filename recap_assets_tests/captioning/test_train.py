@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from recap_assets.captioning.captioner import Captioner
-from recap_assets.captioning.train import rate, rows, train
+from recap_assets.captioning.train import PARTS, rate, rows, train
 from recap_assets_tests.captioning.pictures import CAPTIONS, PREFIXES, small, walls
 
 SHORT = (walls(), [PREFIXES["short"]] * 4, CAPTIONS["short"])
@@ -116,3 +116,25 @@ def test_batches_that_end_early_are_an_error() -> None:
 def test_a_batch_that_does_not_fit_together_is_an_error() -> None:
     with pytest.raises(ValueError, match="4 pictures, 3 prefixes and 3 captions"):
         train(small(), [(walls(), ["short caption:"] * 3, CAPTIONS["short"][:3])], lr=1e-3, steps=1)
+
+
+@pytest.mark.parametrize("part", list(PARTS))
+def test_only_the_named_weights_move(part: str) -> None:
+    captioner = small()
+    before = {name: value.clone() for name, value in captioner.model.named_parameters()}
+    train(captioner, [SHORT] * 2, lr=1e-3, steps=2, dropout=0.1, parts=[part])
+    after = dict(captioner.model.named_parameters())
+    moved = {name.split(".")[0] for name, value in before.items() if (value != after[name]).any()}
+    assert moved == {PARTS[part]}
+    assert all(value.requires_grad for value in after.values())
+
+
+def test_an_image_encoder_that_stays_has_no_dropout() -> None:
+    captioner = small()
+    dropout = torch.nn.Dropout(0.5)
+    captioner.model.vision_model.embeddings.add_module("drop", dropout)
+    seen: list[bool] = []
+    captioner.model.vision_model.register_forward_hook(lambda *_: seen.append(dropout.training))
+    train(captioner, [SHORT], lr=0.0, steps=1, dropout=0.5, parts=["text_decoder"])
+    train(captioner, [SHORT], lr=0.0, steps=1, dropout=0.5)
+    assert seen == [False, True]

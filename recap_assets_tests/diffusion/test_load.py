@@ -10,7 +10,7 @@ import torch
 from diffusers import DiffusionPipeline, StableDiffusionPipeline
 
 from recap_assets.diffusion.load import (
-    autoencoder_digest,
+    latents_digest,
     load,
     model_digest,
     to_device,
@@ -223,7 +223,13 @@ def test_a_changed_byte_changes_the_digest(folder: Path, saved: Path, file: str)
     content[-1] ^= 1
     (folder / file).write_bytes(content)
     assert model_digest(folder) != model_digest(saved)
-    assert (autoencoder_digest(folder) != autoencoder_digest(saved)) == (file == VAE)
+    assert (latents_digest(folder) != latents_digest(saved)) == (file == VAE)
+
+
+def test_another_picture_size_changes_the_digest_of_latents(folder: Path) -> None:
+    before = latents_digest(folder)
+    edit(folder / "unet" / "config.json", sample_size=16)
+    assert latents_digest(folder) != before
 
 
 def test_a_model_card_does_not_change_the_digest(folder: Path) -> None:
@@ -243,4 +249,4 @@ def test_a_hub_model_is_identified_by_id_and_revision() -> None:
     }
     assert len(found) == 4
     assert model_digest("some/model", "v2") == model_digest("some/model", "v2")
-    assert autoencoder_digest("some/model", "v2") != autoencoder_digest("some/model", "main")
+    assert latents_digest("some/model", "v2") != latents_digest("some/model", "main")

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recap_assets.diffusion.order import Draws, Order
+from recap_assets.experiment.errors import UserError
 
 
 def everyone(pictures: int) -> Order:
@@ -80,7 +81,7 @@ def test_pictures_without_a_caption_are_left_out_and_move_no_other(
 def test_a_batch_without_any_caption() -> None:
     order = Order(4, 4, 0, lambda epoch: np.full(4, -1 if epoch else 0))
     order.batch(0)
-    with pytest.raises(ValueError, match="step 1: no picture of the batch has a caption"):
+    with pytest.raises(UserError, match="step 1: none of its 4 pictures has a caption"):
         order.batch(1)
 
 

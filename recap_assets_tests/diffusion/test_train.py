@@ -187,7 +187,7 @@ def test_what_an_arm_leaves_out_changes_nothing_the_others_see() -> None:
 
 
 def test_nothing_left_to_train_on(pipeline: StableDiffusionPipeline) -> None:
-    with pytest.raises(ValueError, match="step 0: no picture of the batch has a caption"):
+    with pytest.raises(UserError, match="step 0: none of its . pictures has a caption"):
         train(
             pipeline,
             latents(PICTURES),

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 TEXT_LENGTH = 26  # tokens with start and end; the wordiest simulated captions go over it
 WIDTH = 128
-ALT_NOISE = 0.7
+BATCH = 64
+ALT_NOISE = 0.5
 
 
 def tokenizer(texts: list[str]) -> CLIPTokenizer:
@@ -126,7 +127,7 @@ def pretrain(
         max_length=TEXT_LENGTH,
         return_tensors="pt",
     ).input_ids
-    settings = TrainSettings(steps=steps, batch=32, lr=1e-3, warmup=200, ema=0.999, seed=seed)
+    settings = TrainSettings(steps=steps, batch=BATCH, lr=1e-3, warmup=200, ema=0.999, seed=seed)
     rows = np.arange(len(texts))
     latents = encode(pipeline.vae, pool.pixels)
     train(pipeline, latents, torch.as_tensor(ids), lambda epoch: rows, settings, report)
