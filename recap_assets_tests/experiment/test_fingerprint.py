@@ -62,7 +62,15 @@ def test_digests_agree_exactly_when_the_trees_do(one: object, other: object) -> 
 
 
 def test_a_model_counts_as_its_settings_wherever_it_stands() -> None:
-    plain = {"method": "full", "steps": 7, "lr": 0.5, "batch": 32, "dropout": 0.1, "seed": 0}
+    plain = {
+        "method": "full",
+        "train": ["image_encoder", "text_decoder"],
+        "steps": 7,
+        "lr": 0.5,
+        "batch": 32,
+        "dropout": 0.1,
+        "seed": 0,
+    }
     assert digest({"tune": [Tune(steps=7, lr=0.5)]}) == digest({"tune": [plain]})
     assert digest(Tune(steps=7)) != digest(Tune(steps=8))
 
