@@ -31,6 +31,16 @@ Config = Annotated[
 ]
 #: What Typer makes of Ctrl-C.
 _STOPPED = 130
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        "-w",
+        min=1,
+        help="Processes that share the partitions of an asset; by default one on a GPU, else one "
+        "for each core, up to four.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 
 
@@ -90,13 +100,14 @@ def run(
         str | None, typer.Option("--select", "-s", help="Assets, comma-separated; all without it.")
     ] = None,
     config: Config = None,
+    workers: Workers = None,
     as_json: Json = False,
 ) -> None:
     """Bring every asset, or the selected ones, up to date; what is up to date costs nothing.
 
     Example: recap run --select images,recaptions
     """
-    outcome = _run(_open(config), select, quiet=as_json)
+    outcome = _run(_open(config), select, quiet=as_json, workers=workers)
     if as_json:
         _print_json(_outcome(outcome))
     sys.exit(1 if outcome.failed or outcome.waiting else 0)
@@ -163,7 +174,7 @@ def report(config: Config = None) -> None:
 
 
 @app.command()
-def demo(config: Config = None) -> None:
+def demo(config: Config = None, workers: Workers = None) -> None:
     """Run the whole loop on the default world and print what recaptioning bought.
 
     Example: recap demo
@@ -173,7 +184,7 @@ def demo(config: Config = None) -> None:
     from recap_assets.terminal import metric_tables
 
     project = _open(config)
-    outcome = _run(project, None, quiet=False)
+    outcome = _run(project, None, quiet=False, workers=workers)
     if outcome.failed or outcome.waiting:
         sys.exit(1)
     metric_tables(*table.stored(project), simulated=project.config.world is not None)
@@ -224,7 +235,7 @@ def _open(config: Path | None) -> Project:
     return project
 
 
-def _run(project: Project, select: str | None, *, quiet: bool) -> Any:
+def _run(project: Project, select: str | None, *, quiet: bool, workers: int | None = None) -> Any:
     from recap_assets.defs import home
     from recap_assets.defs.execute import bring_up_to_date
     from recap_assets.stages.graph import select as selected
@@ -232,7 +243,7 @@ def _run(project: Project, select: str | None, *, quiet: bool) -> Any:
 
     stages = selected(select)
     with home.instance(project) as instance, watching(quiet) as watch:
-        return bring_up_to_date(project, instance, stages, watch)
+        return bring_up_to_date(project, instance, stages, watch, workers)
 
 
 def _outcome(outcome: Any) -> dict[str, Any]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
 
+from recap_assets.defs import one_run
+from recap_assets.defs.one_run import Ran
 from recap_assets.defs.sync import sync
+from recap_assets.defs.workers import Workers, sensible
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.project import Project
 from recap_assets.stages import failures, status
@@ -17,17 +19,7 @@ from recap_assets.stages.memory import remembering
 from recap_assets.stages.stage import Key, Stage, Status
 
 #: Called with the partition, before and after it is built; the last is None while it is.
-Watcher = Callable[[str, Key, "Ran | None"], None]
-
-
-@dataclass(frozen=True)
-class Ran:
-    """One Dagster run: how much it computed, or why it failed."""
-
-    asset: str
-    partition: Key
-    computed: int
-    error: str | None
+Watcher = Callable[[str, Key, Ran | None], None]
 
 
 @dataclass
@@ -49,25 +41,65 @@ def bring_up_to_date(
     instance: dg.DagsterInstance,
     stages: Sequence[Stage],
     watch: Watcher = lambda asset, key, ran: None,
+    workers: int | None = 1,
 ) -> Outcome:
     """Build every partition of `stages` that is not fresh, in the order in which data flows.
 
     A partition whose inputs are not there is left waiting; a failure does not stop the others.
+    Where several partitions of a stage are behind, `workers` processes share them; None has
+    as many as the machine is good for.
     """
-    from recap_assets.definitions import build
-
     sync(project, instance)
-    job = build(project).resolve_implicit_global_asset_job_def()
+    builder = _Builder(project, instance, workers)
     outcome = Outcome()
-    for stage in stages:
-        for key, state in _behind(project, stage, outcome):
-            if not _ready(project, stage, key):
-                outcome.waiting.append(state)
-                continue
-            watch(stage.name, key, None)
-            outcome.ran.append(_run(project, job, instance, stage, key))
-            watch(stage.name, key, outcome.ran[-1])
+    try:
+        for stage in stages:
+            ready = []
+            for key, state in _behind(project, stage, outcome):
+                if _ready(project, stage, key):
+                    ready.append(key)
+                else:
+                    outcome.waiting.append(state)
+            outcome.ran += builder.run(stage, ready, watch)
+    finally:
+        builder.close()
     return outcome
+
+
+class _Builder:
+    """Builds partitions here, or in worker processes where there are several."""
+
+    def __init__(self, project: Project, instance: dg.DagsterInstance, workers: int | None) -> None:
+        self._project, self._instance, self._count = project, instance, workers
+        self._job: Any = None
+        self._workers: Workers | None = None
+
+    def run(self, stage: Stage, keys: Sequence[Key], watch: Watcher) -> Iterator[Ran]:
+        """The runs of a stage, as they end."""
+        if len(keys) > 1 and (pool := self._pool()):
+            watch(stage.name, None, None)
+            for ran in pool.run(stage, keys):
+                watch(stage.name, ran.partition, ran)
+                yield ran
+            return
+        for key in keys:
+            watch(stage.name, key, None)
+            self._job = self._job or one_run.job_of(self._project)
+            ran = one_run.run(self._project, self._job, self._instance, stage, key)
+            watch(stage.name, key, ran)
+            yield ran
+
+    def _pool(self) -> Workers | None:
+        if self._count is None:
+            self._count = sensible()
+        if self._count > 1 and self._workers is None:
+            self._workers = Workers(self._project, self._count)
+        return self._workers
+
+    def close(self) -> None:
+        """End the worker processes."""
+        if self._workers is not None:
+            self._workers.close()
 
 
 def _behind(project: Project, stage: Stage, outcome: Outcome) -> list[tuple[Key, Status]]:
@@ -95,42 +127,3 @@ def _ready(project: Project, stage: Stage, key: Key) -> bool:
     except UserError:
         return True  # the run will say what is wrong, and be seen in the UI
     return True
-
-
-def _run(project: Project, job: Any, instance: dg.DagsterInstance, stage: Stage, key: Key) -> Ran:
-    logging.getLogger("dagster").setLevel(logging.CRITICAL)
-    result = job.execute_in_process(
-        instance=instance,
-        asset_selection=[dg.AssetKey(stage.name)],
-        partition_key=key,
-        raise_on_error=False,
-        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-        tags={"recap/command": "run"},
-    )
-    if result.success:
-        (event,) = result.asset_materializations_for_node(stage.name)
-        return Ran(stage.name, key, int(event.metadata["computed"].value), None)
-    if _interrupted(result):
-        raise KeyboardInterrupt
-    reason = failures.reason(project, stage.name, key) or _unexpected(result)
-    failures.record(project, stage.name, key, reason)
-    return Ran(stage.name, key, 0, reason)
-
-
-def _interrupted(result: Any) -> bool:
-    """Whether somebody stopped the run: then nothing is wrong with the partition."""
-    return any(
-        "Interrupted" in (event.step_failure_data.error.cls_name or "")
-        for event in result.all_events
-        if event.is_step_failure
-    )
-
-
-def _unexpected(result: Any) -> str:
-    """The first line of what went wrong where no user's mistake was told."""
-    for event in result.all_events:
-        if event.is_step_failure:
-            error = event.step_failure_data.error
-            cause = error.cause or error
-            return f"{cause.message.strip().splitlines()[0]} (run {result.run_id}, see `make ui`)"
-    return f"the run failed before its step (run {result.run_id}, see `make ui`)"

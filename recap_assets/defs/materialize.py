@@ -13,7 +13,7 @@ from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.project import Project
 from recap_assets.stages import failures
 from recap_assets.stages.memory import remembering
-from recap_assets.stages.progress import listening
+from recap_assets.stages.progress import listener, listening
 from recap_assets.stages.run_id import running
 from recap_assets.stages.stage import Markdown, NotReady, Product, Stage, Table
 
@@ -96,13 +96,15 @@ def _cell(value: Any) -> str | int | float | bool:
 
 
 def _logged(context: dg.AssetExecutionContext) -> Any:
-    """Progress in the run's log, a line every quarter of a minute."""
-    last = time.monotonic()
+    """Progress in the run's log, a line every quarter of a minute, and to who listens outside."""
+    last, outside = time.monotonic(), listener()
 
-    def listener(done: int, total: int, what: str) -> None:
+    def log(done: int, total: int, what: str) -> None:
         nonlocal last
+        if outside is not None:
+            outside(done, total, what)
         if time.monotonic() - last >= _LOG_EVERY:
             last = time.monotonic()
             context.log.info(f"{what}: {done} of {total}")
 
-    return listening(listener)
+    return listening(log)

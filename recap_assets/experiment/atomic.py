@@ -199,10 +199,10 @@ def _storage_errors(path: Path, only_below: Path | None = None) -> Iterator[None
         raise _cannot(path, reason) from error
     except Exception as error:
         # Writers in native code report a full disk through exception types of their own.
-        reason = _told_reason(error)
-        if reason is None:
+        told = _told_reason(error)
+        if told is None:
             raise
-        raise _cannot(path, reason) from error
+        raise _cannot(path, told) from error
 
 
 def _refused(error: OSError, below: Path) -> bool:

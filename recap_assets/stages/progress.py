@@ -14,15 +14,19 @@ _listener: ContextVar[Listener | None] = ContextVar("recap_progress", default=No
 
 def tell(done: int, total: int, what: str) -> None:
     """Say how far the work is."""
-    listener = _listener.get()
-    if listener is not None:
-        listener(done, total, what)
+    if (heard := listener()) is not None:
+        heard(done, total, what)
+
+
+def listener() -> Listener | None:
+    """Who listens now."""
+    return _listener.get()
 
 
 @contextmanager
-def listening(listener: Listener) -> Iterator[None]:
-    """Within the block, `tell` reaches `listener`."""
-    token = _listener.set(listener)
+def listening(to: Listener) -> Iterator[None]:
+    """Within the block, `tell` reaches `to`."""
+    token = _listener.set(to)
     try:
         yield
     finally:

@@ -1,0 +1,74 @@
+"""One partition of one asset, built by one Dagster run in this process."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from recap_assets.experiment.project import Project
+from recap_assets.stages import failures
+from recap_assets.stages.stage import Key, Stage
+
+
+@dataclass(frozen=True)
+class Ran:
+    """One Dagster run: how much it computed, or why it failed."""
+
+    asset: str
+    partition: Key
+    computed: int
+    error: str | None
+
+
+def job_of(project: Project) -> Any:
+    """The job that holds every asset of the project."""
+    from recap_assets.definitions import build
+
+    return build(project).resolve_implicit_global_asset_job_def()
+
+
+def run(project: Project, job: Any, instance: dg.DagsterInstance, stage: Stage, key: Key) -> Ran:
+    """Build a partition; a failure is told in the result and kept for `recap status`.
+
+    Raises:
+        KeyboardInterrupt: if somebody stopped the run.
+    """
+    logging.getLogger("dagster").setLevel(logging.CRITICAL)
+    result = job.execute_in_process(
+        instance=instance,
+        asset_selection=[dg.AssetKey(stage.name)],
+        partition_key=key,
+        raise_on_error=False,
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        tags={"recap/command": "run"},
+    )
+    if result.success:
+        (event,) = result.asset_materializations_for_node(stage.name)
+        return Ran(stage.name, key, int(event.metadata["computed"].value), None)
+    if _interrupted(result):
+        raise KeyboardInterrupt
+    reason = failures.reason(project, stage.name, key) or _unexpected(result)
+    failures.record(project, stage.name, key, reason)
+    return Ran(stage.name, key, 0, reason)
+
+
+def _interrupted(result: Any) -> bool:
+    """Whether somebody stopped the run: then nothing is wrong with the partition."""
+    return any(
+        "Interrupted" in (event.step_failure_data.error.cls_name or "")
+        for event in result.all_events
+        if event.is_step_failure
+    )
+
+
+def _unexpected(result: Any) -> str:
+    """The first line of what went wrong where no user's mistake was told."""
+    for event in result.all_events:
+        if event.is_step_failure:
+            error = event.step_failure_data.error
+            cause = error.cause or error
+            return f"{cause.message.strip().splitlines()[0]} (run {result.run_id}, see `make ui`)"
+    return f"the run failed before its step (run {result.run_id}, see `make ui`)"
