@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Sequence
+from typing import TypeVar
+
 from recap_assets.scenes.scene import COLORS, LABELS, SHAPES
+
+T = TypeVar("T")
 
 NOUNS: dict[str, tuple[tuple[str, str], ...]] = {
     "circle": (("circle", "circles"), ("disc", "discs")),
@@ -38,3 +44,8 @@ def _phrases(color: str, shape: str) -> list[str]:
 def nouns() -> list[str]:
     """All noun forms, singular and plural."""
     return [form for shape in SHAPES for pair in NOUNS[shape] for form in pair]
+
+
+def pick(rng: random.Random, options: Sequence[T]) -> T:
+    """One of the options, each as likely as the others."""
+    return options[rng.randrange(len(options))]

@@ -18,7 +18,7 @@ _BETWEEN = {
     "above": ("above", "over", "on top of"),
     "below": ("below", "under", "beneath"),
 }
-_SIDES = {
+SIDES = {
     "left": ("on the left", "on the left side"),
     "right": ("on the right", "on the right side"),
     "above": ("at the top", "in the upper half"),
@@ -36,7 +36,7 @@ _PLURALS = [
     "rings",
     "hoops",
 ]
-PLACES = {phrase for told in (_BETWEEN, _SIDES) for phrases in told.values() for phrase in phrases}
+PLACES = {phrase for told in (_BETWEEN, SIDES) for phrases in told.values() for phrase in phrases}
 
 
 def counts(text: str) -> dict[str, int]:
@@ -60,7 +60,7 @@ def relation(text: str) -> tuple[str, str, str] | None:
     directions = {d for d in OPPOSITE if _says(text, _BETWEEN[d])}
     if not directions:
         first = text[: text.index(" and ")] if " and " in text else ""
-        directions = {d for d in OPPOSITE if _says(first, _SIDES[d])}
+        directions = {d for d in OPPOSITE if _says(first, SIDES[d])}
     if len(labels) < 2 or not directions:
         return None
     (direction,) = directions

@@ -13,6 +13,7 @@ from recap_assets.captioning.train import train
 from recap_assets.experiment.fingerprint import seed as seed_of
 from recap_assets.scenes.captions import long, short, terse
 from recap_assets.scenes.pretrain.pictures import Pool
+from recap_assets.scenes.words import pick
 
 if TYPE_CHECKING:
     from recap_assets.captioning.captioner import Captioner
@@ -29,7 +30,11 @@ def build(pool: Pool) -> Captioner:
 def pretrain(
     model: Captioner, pool: Pool, steps: int, report: Callable[[int, float], None], seed: int = 2
 ) -> None:
-    """Train in place on pictures of the pool, each time with a new terse caption and no prefix."""
+    """Train in place on pictures of the pool, each time with new terse captions.
+
+    Half of them follow the prefix of a style, which says nothing yet: what short and long mean is
+    for the human captions to teach.
+    """
     batches = _batches(pool, 32, seed)
     train(model, batches, lr=1e-3, steps=steps, warmup=200, progress=report)
 
@@ -50,4 +55,5 @@ def _batches(pool: Pool, size: int, seed: int) -> Iterator[tuple[np.ndarray, lis
         rows = np.sort(rng.integers(0, len(pool), size))
         # Two captions a picture: the image encoder, most of the cost, runs once for both.
         captions = [terse(pool.scenes[row], words) for _ in range(2) for row in rows]
-        yield np.array(pool.pixels[rows]), [""] * len(captions), captions
+        prefixes = ["" if words.randrange(2) else pick(words, PREFIXES) for _ in captions]
+        yield np.array(pool.pixels[rows]), prefixes, captions

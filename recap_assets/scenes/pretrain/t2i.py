@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 TEXT_LENGTH = 26  # tokens with start and end; the wordiest simulated captions go over it
 WIDTH = 128
 BATCH = 64
-ALT_NOISE = 0.5
+ALT_NOISE = 0.3  # filtered alt-text, as base models have it: less noise than a project's
+TEXTS = 4  # alt-texts a picture; an epoch shows one
 
 
 def tokenizer(texts: list[str]) -> CLIPTokenizer:
@@ -113,11 +114,12 @@ def pretrain(
     report: Callable[[int, float], None],
     seed: int = 0,
 ) -> None:
-    """Train the pipeline in place on one alt-text per picture, drawn once."""
+    """Train the pipeline in place on alt-text; a picture has several, and an epoch shows one."""
     import torch
 
     texts = [
-        alt_text(scene, random.Random(seed_of("pretrain-alt", index)), ALT_NOISE)
+        alt_text(scene, random.Random(seed_of("pretrain-alt", index, number)), ALT_NOISE)
+        for number in range(TEXTS)
         for index, scene in enumerate(pool.scenes)
     ]
     ids = pipeline.tokenizer(
@@ -128,6 +130,10 @@ def pretrain(
         return_tensors="pt",
     ).input_ids
     settings = TrainSettings(steps=steps, batch=BATCH, lr=1e-3, warmup=200, ema=0.999, seed=seed)
-    rows = np.arange(len(texts))
     latents = encode(pipeline.vae, pool.pixels)
-    train(pipeline, latents, torch.as_tensor(ids), lambda epoch: rows, settings, report)
+    texts_of = np.arange(len(texts)).reshape(TEXTS, len(pool.scenes))
+
+    def draw(epoch: int) -> np.ndarray:
+        return texts_of[epoch % TEXTS]
+
+    train(pipeline, latents, torch.as_tensor(ids), draw, settings, report)
