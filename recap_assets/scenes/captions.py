@@ -7,12 +7,14 @@ comes from the generator that the caller seeds.
 from __future__ import annotations
 
 import random
+from typing import Literal
 
 from recap_assets.evaluation.prompts import Direction
 from recap_assets.scenes.scene import INVERSE, Scene
 from recap_assets.scenes.words import ADJECTIVES, NOUNS, NUMBERS, pick
 
 Group = tuple[str, int]
+Form = Literal["keywords", "sentence"]
 
 _SHORT_OPENINGS = ("", "", "", "a picture of ", "an image of ", "a drawing with ")
 _NEXT_TO = (" and ", " and ", " with ", " next to ")
@@ -29,6 +31,8 @@ _SIDES = {
     "below": ("at the bottom", "in the lower half"),
 }
 _GROUNDS = ("on a {} background", "on a plain {} background", "against a {} background")
+
+_FORMS: tuple[Form, ...] = ("keywords", "sentence")
 
 
 def short(scene: Scene, rng: random.Random) -> str:
@@ -72,8 +76,8 @@ def _long_single(scene: Scene, ground: str, rng: random.Random) -> str:
     return pick(rng, forms)
 
 
-def terse(scene: Scene, rng: random.Random) -> str:
-    """A true but incomplete note, as keywords or as a sentence.
+def terse(scene: Scene, rng: random.Random, form: Form | None = None) -> str:
+    """A true but incomplete note, as keywords or as a sentence; without `form` as either.
 
     Objects, colours, counts, places and the background are each left out at times.
     """
@@ -82,7 +86,7 @@ def terse(scene: Scene, rng: random.Random) -> str:
         groups = groups[:1]
     place = scene.relation is not None and rng.randrange(100) < 35
     ground = rng.randrange(100) < 35
-    write = _sentence if rng.randrange(2) else _keywords
+    write = {"keywords": _keywords, "sentence": _sentence}[form or pick(rng, _FORMS)]
     return write(scene, groups, place, ground, rng)
 
 

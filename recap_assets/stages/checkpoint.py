@@ -12,11 +12,11 @@ import polars as pl
 
 from recap_assets.captions import limit
 from recap_assets.captions.mix import Mix
+from recap_assets.diffusion.save import save
 from recap_assets.experiment import atomic
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.fingerprint import digest, seed
 from recap_assets.experiment.project import ArmSeed, Project
-from recap_assets.experiment.quiet import quiet
 from recap_assets.stages import curve, images, latents, manifest, model_card, recaptions, t2i_base
 from recap_assets.stages.memory import remembered
 from recap_assets.stages.progress import tell
@@ -207,8 +207,7 @@ def _settings(project: Project, key: str) -> Any:
 def _save(project: Project, key: str, version: str, pipeline: Any, facts: dict[str, Any]) -> None:
     """A diffusers folder that loads without this project, its card, and a row for the tables."""
     with atomic.directory(project.checkpoint(key, version)) as folder:
-        with quiet():
-            pipeline.save_pretrained(folder, safe_serialization=True)
+        save(pipeline, folder)
         text = json.dumps(facts, indent=1) + "\n"
         (folder / "recap.json").write_text(text, encoding="utf-8", newline="\n")
         (folder / "README.md").write_text(model_card.text(facts), encoding="utf-8", newline="\n")

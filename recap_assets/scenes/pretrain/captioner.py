@@ -11,15 +11,21 @@ import numpy as np
 from recap_assets.captioning import tiny
 from recap_assets.captioning.train import train
 from recap_assets.experiment.fingerprint import seed as seed_of
-from recap_assets.scenes.captions import long, short, terse
+from recap_assets.scenes.captions import Form, long, short, terse
 from recap_assets.scenes.pretrain.pictures import Pool
 from recap_assets.scenes.words import pick
 
 if TYPE_CHECKING:
     from recap_assets.captioning.captioner import Captioner
 
-#: Prefixes of the default styles, so that their words are in the vocabulary.
-PREFIXES = ("short caption:", "long caption:", "caption:")
+#: What a note looks like after each prefix. A model that has met prefixes only where they say
+#: nothing takes their words as alike, and a small human set cannot tell its styles apart.
+PREFIXES: dict[str, Form | None] = {
+    "": None,
+    "caption:": None,
+    "short caption:": "keywords",
+    "long caption:": "sentence",
+}
 
 
 def build(pool: Pool) -> Captioner:
@@ -32,8 +38,8 @@ def pretrain(
 ) -> None:
     """Train in place on pictures of the pool, each time with new terse captions.
 
-    Half of them follow the prefix of a style, which says nothing yet: what short and long mean is
-    for the human captions to teach.
+    A prefix asks for keywords or for a sentence. What else short and long mean is for the human
+    captions to teach.
     """
     batches = _batches(pool, 32, seed)
     train(model, batches, lr=1e-3, steps=steps, warmup=200, progress=report)
@@ -54,6 +60,9 @@ def _batches(pool: Pool, size: int, seed: int) -> Iterator[tuple[np.ndarray, lis
     while True:
         rows = np.sort(rng.integers(0, len(pool), size))
         # Two captions a picture: the image encoder, most of the cost, runs once for both.
-        captions = [terse(pool.scenes[row], words) for _ in range(2) for row in rows]
-        prefixes = ["" if words.randrange(2) else pick(words, PREFIXES) for _ in captions]
+        prefixes = [pick(words, tuple(PREFIXES)) for _ in range(2 * size)]
+        captions = [
+            terse(pool.scenes[row], words, PREFIXES[prefix])
+            for row, prefix in zip([*rows, *rows], prefixes, strict=True)
+        ]
         yield np.array(pool.pixels[rows]), prefixes, captions

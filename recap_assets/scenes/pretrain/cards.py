@@ -15,9 +15,10 @@ license: apache-2.0
 
 A StableDiffusionPipeline for drawn scenes of 64 x 64 pixels: an autoencoder to 8 x 8 x 8 latents, a
 UNet and a CLIP text encoder. It was trained from random weights on scenes with web-like alt-text,
-most of which says little or nothing true, so it draws well and listens badly: the state that
-recaptioning starts from. Its pictures are disjoint from every project's; about one scene in eight,
-decided by what a caption can say of it, is held out. Made by `recap pretrain --only t2i`.
+part of which says nothing true and none of which counts or places anything, so it draws well and
+listens badly: the state that recaptioning starts from. Its pictures are disjoint from every
+project's; about one scene in eight, decided by what a caption can say of it, is held out. Made by
+`recap pretrain --only t2i`.
 """
 
 CAPTIONER = """---
@@ -29,8 +30,10 @@ license: apache-2.0
 # captioner
 
 A BLIP captioner for drawn scenes of 64 x 64 pixels, trained from random weights on terse and
-incomplete notes such as 'two red rings' or 'square, white background', without a prefix. It knows
-what is there and does not say all of it. Made by `recap pretrain --only captioner`.
+incomplete notes such as 'two red rings, square' or 'there is a square on a white background'. The
+prefix 'short caption:' asks for keywords, 'long caption:' for a sentence, 'caption:' or none for
+either. It knows what is there and does not say all of it. Made by
+`recap pretrain --only captioner`.
 """
 
 DETECTOR = """---

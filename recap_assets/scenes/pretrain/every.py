@@ -69,7 +69,7 @@ def _t2i(job: Job, folder: Path) -> None:
     import torch
 
     from recap_assets.diffusion.load import load
-    from recap_assets.experiment.quiet import quiet
+    from recap_assets.diffusion.save import save
     from recap_assets.scenes.pretrain import autoencoder, t2i
 
     if job.before is None:
@@ -79,8 +79,7 @@ def _t2i(job: Job, folder: Path) -> None:
     else:
         pipeline = load(job.before)
     t2i.pretrain(pipeline, job.shown, job.steps("t2i"), job.report("t2i"), seed=job.done)
-    with quiet():
-        pipeline.to(torch.float16).save_pretrained(folder, safe_serialization=True)
+    save(pipeline.to(torch.float16), folder)
     cards.write(folder, cards.T2I, job.done + job.steps("t2i"), len(job.shown))
 
 
