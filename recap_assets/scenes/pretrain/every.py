@@ -13,7 +13,7 @@ from recap_assets.scenes.pretrain import cards
 from recap_assets.scenes.pretrain.pictures import Pool, pool
 
 PICTURES = 30_000
-STEPS = {"autoencoder": 6_000, "t2i": 6_000, "captioner": 5_200, "detector": 2_500}
+STEPS = {"autoencoder": 6_000, "t2i": 13_600, "captioner": 16_000, "detector": 2_500}
 
 #: (done, total, what).
 Tell = Callable[[int, int, str], None]
