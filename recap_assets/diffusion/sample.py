@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recap_assets.experiment.fingerprint import seed as seed_of
+from recap_assets.experiment.quiet import quiet
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionPipeline
@@ -36,7 +37,7 @@ def sample(
             torch.Generator().manual_seed(seed_of("sample", seed, prompt, number))
             for prompt, _, number in part
         ]
-        with torch.inference_mode():
+        with torch.inference_mode(), quiet():  # it warns of every prompt that it cuts
             images = pipeline(
                 [text for _, text, _ in part],
                 num_inference_steps=steps,

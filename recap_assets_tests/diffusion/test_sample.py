@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 import pytest
 import torch
@@ -118,3 +120,21 @@ def test_progress_is_told_batch_by_batch(pipeline: StableDiffusionPipeline) -> N
 
 def test_no_prompts_no_pictures(pipeline: StableDiffusionPipeline) -> None:
     assert drawn(pipeline, []) == []
+
+
+def test_a_prompt_over_the_limit_is_cut_without_a_word(pipeline: StableDiffusionPipeline) -> None:
+    """How many are cut is told beside the samples; the libraries would say so batch by batch."""
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
+
+    told: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: told.append(record.getMessage())  # type: ignore[method-assign]
+    for library in (diffusers_logging, transformers_logging):
+        library.add_handler(handler)
+    try:
+        drawn(pipeline, [("p", " ".join(CAPTIONS) * 40, 0)])
+    finally:
+        for library in (diffusers_logging, transformers_logging):
+            library.remove_handler(handler)
+    assert told == []
