@@ -18,7 +18,7 @@ from recap_assets.stages import audit, captioner, human, images, manifest, recap
 OWNERS = ["team:recap"]
 
 
-def caption_assets(project: Project, partitions: Partitions) -> list[Any]:
+def caption_assets(project: Project, partitions: Partitions, pool: str | None) -> list[Any]:
     """The assets of the data and caption groups."""
     styles = short(digest(project.config.styles))
 
@@ -56,7 +56,7 @@ def caption_assets(project: Project, partitions: Partitions) -> list[Any]:
         group_name="captions",
         kinds={"pytorch", "huggingface"},
         owners=OWNERS,
-        pool="gpu",
+        pool=pool,
         deps=[
             dg.AssetDep(human.NAME, partition_mapping=partitions.human_to_captioner),
             "base_captioner",
@@ -74,7 +74,7 @@ def caption_assets(project: Project, partitions: Partitions) -> list[Any]:
         group_name="captions",
         kinds={"pytorch", "parquet"},
         owners=OWNERS,
-        pool="gpu",
+        pool=pool,
         deps=[
             dg.AssetDep(images.NAME, partition_mapping=dg.IdentityPartitionMapping()),
             dg.AssetDep(captioner.NAME, partition_mapping=partitions.captioners_in_use),

@@ -23,11 +23,15 @@ class Ran:
     error: str | None
 
 
-def job_of(project: Project) -> Any:
-    """The job that holds every asset of the project."""
-    from recap_assets.definitions import build
+def job_of(project: Project, *, alone: bool = True) -> Any:
+    """The job that holds every asset of the project.
 
-    return build(project).resolve_implicit_global_asset_job_def()
+    A process that is not `alone` is one of several that the user asked for: their number is the
+    limit, and the pool of the GPU, which has one place, would let only one of them work.
+    """
+    from recap_assets.definitions import GPU, build
+
+    return build(project, GPU if alone else None).resolve_implicit_global_asset_job_def()
 
 
 def run(project: Project, job: Any, instance: dg.DagsterInstance, stage: Stage, key: Key) -> Ran:

@@ -26,7 +26,7 @@ from recap_assets.stages import (
 _SAME = dg.IdentityPartitionMapping()
 
 
-def training_assets(partitions: Partitions) -> list[Any]:
+def training_assets(partitions: Partitions, pool: str | None) -> list[Any]:
     """The assets of the training group."""
 
     @dg.asset(
@@ -36,7 +36,7 @@ def training_assets(partitions: Partitions) -> list[Any]:
         group_name="training",
         kinds={"pytorch"},
         owners=OWNERS,
-        pool="gpu",
+        pool=pool,
         deps=[dg.AssetDep(images.NAME, partition_mapping=_SAME), "base_t2i"],
     )
     def latents_asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
@@ -50,7 +50,7 @@ def training_assets(partitions: Partitions) -> list[Any]:
         group_name="training",
         kinds={"pytorch", "huggingface"},
         owners=OWNERS,
-        pool="gpu",
+        pool=pool,
         deps=[
             dg.AssetDep(manifest.NAME, partition_mapping=partitions.style_to_arm),
             dg.AssetDep(latents.NAME, partition_mapping=ALL),
@@ -64,7 +64,7 @@ def training_assets(partitions: Partitions) -> list[Any]:
     return [latents_asset, t2i_checkpoint]
 
 
-def evaluation_assets(partitions: Partitions) -> list[Any]:
+def evaluation_assets(partitions: Partitions, pool: str | None) -> list[Any]:
     """The assets of the evaluation group."""
 
     @dg.asset(
@@ -74,7 +74,7 @@ def evaluation_assets(partitions: Partitions) -> list[Any]:
         group_name="evaluation",
         kinds={"pytorch"},
         owners=OWNERS,
-        pool="gpu",
+        pool=pool,
         deps=[
             dg.AssetDep(checkpoint.NAME, partition_mapping=partitions.arm_to_row),
             "base_t2i",
@@ -91,7 +91,7 @@ def evaluation_assets(partitions: Partitions) -> list[Any]:
         group_name="evaluation",
         kinds={"pytorch"},
         owners=OWNERS,
-        pool="gpu",
+        pool=pool,
         deps=[dg.AssetDep(images.NAME, partition_mapping=ALL)],
     )
     def reference_asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
@@ -105,7 +105,7 @@ def evaluation_assets(partitions: Partitions) -> list[Any]:
         group_name="evaluation",
         kinds={"pytorch", "parquet"},
         owners=OWNERS,
-        pool="gpu",
+        pool=pool,
         deps=[dg.AssetDep(samples.NAME, partition_mapping=_SAME), "detector"],
     )
     def metrics_asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult:

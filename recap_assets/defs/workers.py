@@ -131,8 +131,8 @@ def _build(stage: str, key: Key, threads: int) -> Ran:
         import dagster as dg
 
         project = Project.open(Path(os.environ[VARIABLE]))
-        instance = dg.DagsterInstance.get()
-        _context.update(project=project, instance=instance, job=one_run.job_of(project))
+        job = one_run.job_of(project, alone=False)
+        _context.update(project=project, instance=dg.DagsterInstance.get(), job=job)
     project, job, instance = (_context[name] for name in ("project", "job", "instance"))
     with listening(_teller(_context["progress"], _context["stop"])):
         return one_run.run(project, job, instance, STAGES[stage], key)

@@ -57,6 +57,19 @@ def test_two_processes_make_what_one_makes(project: Project, first_run: Built) -
     assert not side_by_side(project, f"{CAPTIONS},latents").ran
 
 
+def test_no_worker_waits_for_another(project: Project) -> None:
+    """Each would else hold the one place in the pool of the GPU, which the others want."""
+    side_by_side(project, CAPTIONS)
+    with opened(project) as instance:
+        told = [
+            entry.message or entry.user_message
+            for run in instance.get_runs()
+            for entry in instance.all_logs(run.run_id)
+        ]
+    assert told
+    assert not [line for line in told if "pool" in line]
+
+
 def test_a_failure_in_a_worker_is_told_and_stops_no_other(project: Project) -> None:
     small_project.drawn(project)
     small_project.tar(project, "00001").write_bytes(b"no tar")
