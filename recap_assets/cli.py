@@ -41,6 +41,13 @@ Workers = Annotated[
         "for each core, up to four.",
     ),
 ]
+Refreshed = Annotated[
+    str,
+    typer.Option(
+        "--refresh",
+        help="Captions to make again: stale (what changed), errors (what failed too), all.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 
 
@@ -99,6 +106,7 @@ def run(
     select: Annotated[
         str | None, typer.Option("--select", "-s", help="Assets, comma-separated; all without it.")
     ] = None,
+    refresh: Refreshed = "stale",
     config: Config = None,
     workers: Workers = None,
     as_json: Json = False,
@@ -107,7 +115,10 @@ def run(
 
     Example: recap run --select images,recaptions
     """
-    outcome = _run(_open(config), select, quiet=as_json, workers=workers)
+    from recap_assets.stages.refresh import refreshing
+
+    with refreshing(_refresh(refresh)):
+        outcome = _run(_open(config), select, quiet=as_json, workers=workers)
     if as_json:
         _print_json(_outcome(outcome))
     sys.exit(1 if outcome.failed or outcome.waiting else 0)
@@ -132,6 +143,52 @@ def status(config: Config = None, as_json: Json = False) -> None:
     from recap_assets.terminal import status_table
 
     status_table(rows)
+
+
+@app.command()
+def plan(
+    refresh: Refreshed = "stale",
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """What a run would caption and train, why, and how long by past rates; nothing is done.
+
+    Example: recap plan --refresh errors
+    """
+    from recap_assets.stages import plan as planning
+    from recap_assets.stages.refresh import refreshing
+    from recap_assets.terminal import progress, silent
+    from recap_assets.terminal_plan import as_record, show
+
+    project = _open(config)
+    with refreshing(_refresh(refresh)), silent() if as_json else progress():
+        found = planning.forecast(project)
+    _print_json(as_record(found)) if as_json else show(found)
+    sys.exit(1 if found.problems else 0)
+
+
+@app.command()
+def gc(
+    yes: Annotated[bool, typer.Option("--yes", help="Delete; without it only say what.")] = False,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Say, and with --yes delete, what nothing asks for any more: old recipes, weights, samples.
+
+    Example: recap gc --yes
+    """
+    from recap_assets.stages import gc as collecting
+    from recap_assets.terminal_plan import show_garbage
+
+    project = _open(config)
+    found = collecting.find(project)
+    if as_json:
+        _print_json([{"path": str(g.path), "reason": g.reason, "bytes": g.size} for g in found])
+    else:
+        show_garbage(found, project.root)
+    if yes:
+        freed = collecting.drop(found)
+        typer.echo(f"freed {freed:,} bytes", err=as_json)
 
 
 @app.command()
@@ -244,6 +301,12 @@ def _run(project: Project, select: str | None, *, quiet: bool, workers: int | No
     stages = selected(select)
     with home.instance(project) as instance, watching(quiet) as watch:
         return bring_up_to_date(project, instance, stages, watch, workers)
+
+
+def _refresh(how: str) -> Any:
+    from recap_assets.captions.plan import check_refresh
+
+    return check_refresh(how)
 
 
 def _outcome(outcome: Any) -> dict[str, Any]:

@@ -27,7 +27,14 @@ def progress() -> Iterator[Listener]:
         def tell(done: int, total: int, what: str) -> None:
             bar.update(task, completed=done, total=total, description=what)
 
-        yield tell
+        with listening(tell):
+            yield tell
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """No bar, for output that a program reads."""
+    yield
 
 
 @contextmanager

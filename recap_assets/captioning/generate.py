@@ -28,7 +28,21 @@ def caption(
     prompts: Prompts,
     batch: int = 64,
 ) -> dict[str, list[Generated]]:
-    """For each style the captions of all pictures, in their order.
+    """For each style the captions of all pictures, in their order; see `batches`."""
+    results: dict[str, list[Generated]] = {style: [] for style in prompts}
+    for made in batches(captioner, pictures, prompts, batch):
+        for style, captions in made.items():
+            results[style] += captions
+    return results
+
+
+def batches(
+    captioner: Captioner,
+    pictures: Pictures | Iterable[Pictures],
+    prompts: Prompts,
+    batch: int = 64,
+) -> Iterator[dict[str, list[Generated]]]:
+    """For each style the captions of one batch of pictures after the other, in their order.
 
     Args:
         pictures: uint8 [N, S, S, 3] fitted to `captioner.size`, or an iterator of such arrays,
@@ -45,17 +59,18 @@ def caption(
     import torch
 
     prefixes = {style: _prefix(captioner, style, *prompt) for style, prompt in prompts.items()}
-    results: dict[str, list[Generated]] = {style: [] for style in prompts}
-    with torch.inference_mode():
-        for chunk in _chunks(pictures, batch):
+    for chunk in _chunks(pictures, batch):
+        # Not around the yield: what happens between two batches is none of its business.
+        with torch.inference_mode():
             encoded = captioner.model.vision_model(captioner.pixel_values(chunk)).last_hidden_state
             captioner.encodes += len(chunk)
-            for style, (_, limit) in prompts.items():
-                tokens = greedy(
+            made = {
+                style: greedy(
                     captioner.model.text_decoder, encoded, prefixes[style], captioner.end, limit
                 )
-                results[style] += [_generated(captioner, row) for row in tokens]
-    return results
+                for style, (_, limit) in prompts.items()
+            }
+        yield {style: [_generated(captioner, row) for row in rows] for style, rows in made.items()}
 
 
 def _prefix(captioner: Captioner, style: str, text: str, limit: int) -> list[int]:

@@ -10,7 +10,7 @@ age.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -71,8 +71,13 @@ def build(
         UserError: if shards lack rows, or rows cannot be read.
     """
     _footers(store, recipe, shards)
-    frames = [_rows(store, recipe, shard) for shard in sorted(set(shards))]
-    rows = pl.concat(frames) if frames else pl.DataFrame(schema={**MANIFEST, "status": pl.String()})
+    return gather({shard: _rows(store, recipe, shard) for shard in set(shards)}, held_out)
+
+
+def gather(shards: Mapping[str, pl.DataFrame], held_out: Collection[str]) -> Manifest:
+    """The caption set of these rows (`MANIFEST` and status) by shard; see `build`."""
+    nothing = pl.DataFrame(schema={**MANIFEST, "status": pl.String()})
+    rows = pl.concat([nothing, *(shards[shard] for shard in sorted(shards))])
     good = rows.filter(pl.col("status") == "ok").drop("status")
     once = good.unique("uid", keep="first", maintain_order=True)
     seen = once.filter(~pl.col("image_sha256").is_in(sorted(held_out)))
@@ -141,19 +146,24 @@ def load(root: Path, style: str, content: str) -> pl.DataFrame:
 def _rows(store: CaptionStore, recipe: Recipe, shard: str) -> pl.DataFrame:
     rows = store.read(recipe, shard)
     assert rows is not None, "the footers were read just before"
+    return narrow(rows)
+
+
+def narrow(rows: pl.DataFrame) -> pl.DataFrame:
+    """Those columns of caption rows that decide a caption set."""
     return rows.select(*MANIFEST, "status")
 
 
 def _footers(store: CaptionStore, recipe: Recipe, shards: Sequence[str]) -> dict[str, str]:
     """The content digest of every shard's rows."""
-    found = {shard: store.digest(recipe, shard) for shard in sorted(set(shards))}
-    missing = [shard for shard, content in found.items() if content is None]
+    found = {shard: store.footer(recipe, shard) for shard in sorted(set(shards))}
+    missing = [shard for shard, footer in found.items() if footer is None]
     if missing:
         raise UserError(
             f"style {recipe.style!r}: {len(missing)} of {len(found)} shards have no captions of "
             f"the current recipe, first {missing[0]!r}; run `recap run --select recaptions`"
         )
-    return {shard: content for shard, content in found.items() if content is not None}
+    return {shard: footer.content for shard, footer in found.items() if footer is not None}
 
 
 def _stored(target: Path, content: str) -> pl.DataFrame | None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 import polars as pl
 
+from recap_assets.captions import schema
 from recap_assets.captions.recipe import Recipe
 from recap_assets.experiment.errors import UserError
 
 Refresh = Literal["stale", "errors", "all"]
+#: Stored rows by row key, from wherever they lie.
+Find = Callable[[Sequence[str]], pl.DataFrame]
 
 
 @dataclass(frozen=True)
@@ -20,10 +24,12 @@ class Plan:
     kept: caption rows (`schema.CAPTIONS`) that stand; among them, under `stale`, those of status
     `error`.
     todo: index rows whose caption is missing, of another picture, or to be done again.
+    found: how many of the kept rows were not in the shard's own file.
     """
 
     kept: pl.DataFrame
     todo: pl.DataFrame
+    found: int = 0
 
     @property
     def errors(self) -> int:
@@ -31,23 +37,55 @@ class Plan:
         return int((self.kept["status"] == "error").sum())
 
 
-def split(index: pl.DataFrame, stored: pl.DataFrame, recipe: Recipe, refresh: Refresh) -> Plan:
+def nowhere(keys: Sequence[str]) -> pl.DataFrame:
+    """A `Find` that finds nothing."""
+    return schema.empty()
+
+
+def split(
+    index: pl.DataFrame,
+    stored: pl.DataFrame,
+    recipe: Recipe,
+    refresh: Refresh,
+    elsewhere: Find = nowhere,
+) -> Plan:
     """Split the usable pictures of a shard's `index` by whether `stored` rows caption them.
 
     `stale` does what is missing or changed, `errors` that and the rows of status `error`, `all`
-    everything. A kept row takes the picture's key and address from the index, for a picture may
-    change its name without changing its caption; everything else in it, time and run included,
+    everything. What the shard's own rows lack is looked for `elsewhere`, for a picture may have
+    come from another tar; alt-text is not, as copying it costs nothing. A kept row takes the
+    picture's shard, key and address from the index; everything else in it, time and run included,
     stays as it was.
 
     Raises:
         UserError: if `refresh` is none of the three.
     """
     wanted = _wanted(index, recipe)
-    good = stored.filter(_stands(refresh))
+    kept = _named(stored.filter(_stands(refresh)), wanted)
+    todo = _without(wanted, kept)
+    look = todo.height and refresh != "all" and not recipe.copies_alt
+    others = elsewhere(todo["row_key"].to_list()) if look else schema.empty()
+    found = _named(_latest(others.filter(_stands(refresh))), todo)
+    together = pl.concat([kept, found]).sort("uid")
+    return Plan(together, _without(todo, found).drop("row_key"), found.height)
+
+
+def _named(rows: pl.DataFrame, wanted: pl.DataFrame) -> pl.DataFrame:
+    """Those of the caption `rows` that are wanted, with shard, key and address of their picture."""
     names = wanted.select("uid", "row_key", "shard", pl.col("key").alias("source_key"), "url")
-    kept = good.drop("shard", "source_key", "url").join(names, on=["uid", "row_key"], how="inner")
-    todo = wanted.join(kept, on="uid", how="anti", maintain_order="left").drop("row_key")
-    return Plan(kept.select(stored.columns).sort("uid"), todo)
+    known = rows.drop("shard", "source_key", "url")
+    return known.join(names, on=["uid", "row_key"], how="inner").select(rows.columns)
+
+
+def _without(wanted: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    return wanted.join(rows, on="uid", how="anti", maintain_order="left")
+
+
+def _latest(rows: pl.DataFrame) -> pl.DataFrame:
+    """One row a key: where several shards hold the picture, good ones first, then the newest."""
+    failed = pl.col("status") == "error"
+    order = rows.sort(failed, pl.col("created_at"), descending=[False, True], maintain_order=True)
+    return order.unique("row_key", keep="first", maintain_order=True)
 
 
 def _wanted(index: pl.DataFrame, recipe: Recipe) -> pl.DataFrame:
@@ -59,10 +97,20 @@ def _wanted(index: pl.DataFrame, recipe: Recipe) -> pl.DataFrame:
     return usable.with_columns(pl.Series("row_key", keys, pl.String))
 
 
+def check_refresh(name: str) -> Refresh:
+    """`name` if it is one of the three.
+
+    Raises:
+        UserError: otherwise, with their names.
+    """
+    for known in get_args(Refresh):
+        if name == known:
+            return known
+    raise UserError(f"refresh {name!r}: unknown; choose one of {', '.join(get_args(Refresh))}")
+
+
 def _stands(refresh: Refresh) -> pl.Expr:
-    if refresh not in get_args(Refresh):
-        known = ", ".join(get_args(Refresh))
-        raise UserError(f"refresh {refresh!r}: unknown; choose one of {known}")
+    check_refresh(refresh)
     if refresh == "errors":
         return pl.col("status") != "error"
     return pl.lit(refresh == "stale")

@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 
-from recap_assets.captions import schema
-from recap_assets.captions.content import content_digest
+from recap_assets.captions import footer as footers
+from recap_assets.captions import lookup, pending, retired, schema
+from recap_assets.captions.footer import Footer
 from recap_assets.captions.plan import Plan, Refresh, split
 from recap_assets.captions.recipe import Recipe
 from recap_assets.experiment import atomic
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.keys import check_key
 
-CONTENT = ("uid", "caption", "status")
-
 
 @dataclass(frozen=True)
 class Published:
     """What a shard's file holds after `CaptionStore.publish`.
 
-    sha256: the content digest, over (uid, caption, status) of the sorted rows.
-    statuses: how many rows have each status that occurs.
     written: False where the file already held exactly these rows and was left alone.
     """
 
     path: Path
-    sha256: str
-    rows: int
-    statuses: dict[str, int]
+    footer: Footer
     written: bool
 
 
@@ -57,7 +53,7 @@ class CaptionStore:
         Raises:
             UserError: if the file is damaged or belongs to another recipe.
         """
-        if self._footer(recipe, shard) is None:
+        if self.footer(recipe, shard) is None:
             return None
         path = self.path(recipe, shard)
         try:
@@ -68,6 +64,9 @@ class CaptionStore:
     def plan(self, shard_index: pl.DataFrame, recipe: Recipe, refresh: Refresh = "stale") -> Plan:
         """What captioning the shard of `shard_index` with `recipe` would keep and what it would do.
 
+        Rows are reused from wherever the store has them: the shard's file, another shard's, those
+        that left a shard, and the batches of a run that was killed.
+
         Raises:
             UserError: if the stored rows cannot be read or `refresh` is unknown.
             ValueError: if the index rows are of several shards.
@@ -76,10 +75,31 @@ class CaptionStore:
         if len(shards) > 1:
             raise ValueError(f"the index rows of {len(shards)} shards; plan one shard at a time")
         stored = self.read(recipe, shards[0]) if shards else None
-        return split(shard_index, schema.empty() if stored is None else stored, recipe, refresh)
+        elsewhere = partial(self._find, recipe, *shards)
+        own = schema.empty() if stored is None else stored
+        return split(shard_index, own, recipe, refresh, elsewhere)
 
-    def publish(self, recipe: Recipe, shard: str, rows: pl.DataFrame) -> Published:
+    def _find(self, recipe: Recipe, shard: str, keys: Sequence[str]) -> pl.DataFrame:
+        folders = (
+            self.path(recipe, shard).parent,
+            retired.folder(self.root, recipe),
+            pending.folder(self.root, shard),
+        )
+        return pl.concat([lookup.find(folder, keys) for folder in folders])
+
+    def publish(
+        self,
+        recipe: Recipe,
+        shard: str,
+        rows: pl.DataFrame,
+        pictures: str = "",
+        computed: int = 0,
+        seconds: float = 0.0,
+    ) -> Published:
         """Make `rows` the rows of a shard: all of them or, on a failure, none.
+
+        Rows that the shard loses are retired, not deleted. `pictures` is the digest of the index
+        rows that these are the captions of; for `computed` and `seconds` see `Footer`.
 
         Raises:
             UserError: if the disk refuses; the old file is then untouched.
@@ -89,60 +109,43 @@ class CaptionStore:
         rows = schema.conform(rows).sort("uid")
         _check(rows, recipe, shard)
         path = self.path(recipe, shard)
-        counts = rows["status"].value_counts().sort("status").rows()
-        statuses = {str(status): int(count) for status, count in counts}
-        content = content_digest(rows, CONTENT)
-        footer = {
-            "recipe": recipe.digest,
-            "content": content,
-            "rows": str(rows.height),
-            "statuses": json.dumps(statuses),
-        }
-        written = not self._holds(recipe, shard, footer, rows)
+        footer = footers.of(rows, recipe, pictures, computed, seconds)
+        old = self._readable(recipe, shard)
+        written = old is None or not old.equals(rows) or not self._says(recipe, shard, footer)
         if written:
-            atomic.write_parquet(path, rows, footer)
-        return Published(path, content, rows.height, statuses, written)
+            lost = schema.empty() if old is None else old.join(rows, on="row_key", how="anti")
+            retired.add(self.root, recipe, shard, lost)
+            atomic.write_parquet(path, rows, footer.metadata())
+        return Published(path, footer, written)
 
-    def digest(self, recipe: Recipe, shard: str) -> str | None:
-        """The content digest of a shard's rows, from the file's footer, or None without a file.
+    def footer(self, recipe: Recipe, shard: str) -> Footer | None:
+        """What a shard's file says of itself, or None without a file.
 
         Raises:
             UserError: as `read`.
         """
-        footer = self._footer(recipe, shard)
-        return None if footer is None else footer["content"]
-
-    def statuses(self, recipe: Recipe, shard: str) -> dict[str, int] | None:
-        """How many rows have each status, from the footer, or None. Raises as `read`."""
-        footer = self._footer(recipe, shard)
-        return None if footer is None else json.loads(footer["statuses"])
-
-    def _footer(self, recipe: Recipe, shard: str) -> dict[str, str] | None:
         path = self.path(recipe, shard)
         if not path.exists():
             return None
-        footer = atomic.read_parquet_metadata(path)
-        if not {"recipe", "content", "statuses"} <= footer.keys():
+        footer = footers.parse(atomic.read_parquet_metadata(path))
+        if footer is None:
             raise _damaged(path)
         # Twelve digits name the folder; the footer holds all of them.
-        if footer["recipe"] != recipe.digest:
+        if footer.recipe != recipe.digest:
             raise UserError(
                 f"{path}: holds another recipe's rows; move the file away and run again"
             )
         return footer
 
-    def _holds(
-        self, recipe: Recipe, shard: str, footer: dict[str, str], rows: pl.DataFrame
-    ) -> bool:
-        """Whether the shard's file holds exactly `rows`; a damaged file holds nothing."""
+    def _readable(self, recipe: Recipe, shard: str) -> pl.DataFrame | None:
+        """The stored rows; a damaged file holds nothing."""
         try:
-            old = self._footer(recipe, shard)
-            if old is None or any(old.get(key) != value for key, value in footer.items()):
-                return False
-            stored = self.read(recipe, shard)
+            return self.read(recipe, shard)
         except UserError:
-            return False
-        return stored is not None and stored.equals(rows)
+            return None
+
+    def _says(self, recipe: Recipe, shard: str, footer: Footer) -> bool:
+        return footer.same_rows(self.footer(recipe, shard))
 
 
 def _damaged(path: Path) -> UserError:

@@ -46,6 +46,7 @@ def new_shards(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.Skip
     if found.added:
         requests.append(SHARD.build_add_request(found.added))
     if found.removed:
+        shards.forget(project, found.removed)
         requests.append(SHARD.build_delete_request(found.removed))
     return dg.SensorResult(dynamic_partitions_requests=requests)
 

@@ -1,8 +1,10 @@
 """Assets up to the captions: images, human captions, captioner, recaptions, manifests, audits."""
 
+from enum import Enum
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from recap_assets.captions.human import HUMAN
 from recap_assets.captions.manifest import MANIFEST
@@ -14,8 +16,25 @@ from recap_assets.experiment.fingerprint import digest, short
 from recap_assets.experiment.project import Project
 from recap_assets.images.schema import INDEX
 from recap_assets.stages import audit, captioner, human, images, manifest, recaptions, recipes
+from recap_assets.stages.refresh import refreshing
 
 OWNERS = ["team:recap"]
+
+
+class Refresh(Enum):
+    """Which stored captions are made again, beside those that changed."""
+
+    stale = "stale"
+    errors = "errors"
+    all = "all"
+
+
+class CaptionConfig(dg.Config):
+    """What the launchpad asks before a shard is captioned."""
+
+    refresh: Refresh = Field(
+        Refresh.stale, description="stale: what changed; errors: what failed too; all: everything."
+    )
 
 
 def caption_assets(project: Project, partitions: Partitions, pool: str | None) -> list[Any]:
@@ -83,9 +102,12 @@ def caption_assets(project: Project, partitions: Partitions, pool: str | None) -
             dg.AssetCheckSpec("caption_error_rate", asset=recaptions.NAME, partitions_def=SHARD)
         ],
     )
-    def recaptions_asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+    def recaptions_asset(
+        context: dg.AssetExecutionContext, config: CaptionConfig
+    ) -> dg.MaterializeResult:
         """Captions of every style for one shard; rows of the same recipe are kept."""
-        return materialize(context, recaptions.STAGE, check="caption_error_rate")
+        with refreshing(config.refresh.value):
+            return materialize(context, recaptions.STAGE, check="caption_error_rate")
 
     @dg.asset(
         name=manifest.NAME,

@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 
 from recap_assets.experiment.project import Project
-from recap_assets.stages import failures
+from recap_assets.stages import failures, recaptions, refresh
 from recap_assets.stages.stage import Key, Stage
 
 
@@ -46,7 +46,7 @@ def run(project: Project, job: Any, instance: dg.DagsterInstance, stage: Stage, 
         asset_selection=[dg.AssetKey(stage.name)],
         partition_key=key,
         raise_on_error=False,
-        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        run_config=_config(stage),
         tags={"recap/command": "run"},
     )
     if result.success:
@@ -57,6 +57,14 @@ def run(project: Project, job: Any, instance: dg.DagsterInstance, stage: Stage, 
     reason = failures.reason(project, stage.name, key) or _unexpected(result)
     failures.record(project, stage.name, key, reason)
     return Ran(stage.name, key, 0, reason)
+
+
+def _config(stage: Stage) -> dict[str, Any]:
+    """No chatter; and what is to be captioned again, where captions are made."""
+    config: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    if stage is recaptions.STAGE:
+        config["ops"] = {stage.name: {"config": {"refresh": refresh.asked()}}}
+    return config
 
 
 def _interrupted(result: Any) -> bool:

@@ -17,6 +17,7 @@ def sync(project: Project, instance: dg.DagsterInstance) -> Changes:
     found = shards.changes(project, instance.get_dynamic_partitions(name))
     if found.added:
         instance.add_dynamic_partitions(name, found.added)
+    shards.forget(project, found.removed)
     for key in found.removed:
         instance.delete_dynamic_partition(name, key)
     return found

@@ -20,9 +20,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from recap_assets.captions.plan import Refresh
 from recap_assets.defs.one_run import Ran
 from recap_assets.experiment.project import VARIABLE, Project
-from recap_assets.stages import failures
+from recap_assets.stages import failures, refresh
 from recap_assets.stages.progress import Listener, listening, tell
 from recap_assets.stages.stage import Key, Stage
 
@@ -60,7 +61,7 @@ class Workers:
         waiting: dict[Future[Ran], Key] = {}
         try:
             for key in keys:
-                waiting[self._pool.submit(_build, stage.name, key, threads)] = key
+                waiting[self._pool.submit(_build, stage.name, key, threads, refresh.asked())] = key
             while waiting:
                 done, _ = wait(waiting, timeout=_TOLD_EVERY, return_when="FIRST_COMPLETED")
                 self._pass_on()
@@ -122,7 +123,7 @@ def _end_with(parent: Any) -> None:
     os._exit(1)
 
 
-def _build(stage: str, key: Key, threads: int) -> Ran:
+def _build(stage: str, key: Key, threads: int, how: Refresh) -> Ran:
     from recap_assets.defs import one_run
     from recap_assets.stages.graph import STAGES
 
@@ -134,7 +135,8 @@ def _build(stage: str, key: Key, threads: int) -> Ran:
         job = one_run.job_of(project, alone=False)
         _context.update(project=project, instance=dg.DagsterInstance.get(), job=job)
     project, job, instance = (_context[name] for name in ("project", "job", "instance"))
-    with listening(_teller(_context["progress"], _context["stop"])):
+    told = _teller(_context["progress"], _context["stop"])
+    with refresh.refreshing(how), listening(told):
         return one_run.run(project, job, instance, STAGES[stage], key)
 
 

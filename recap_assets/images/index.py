@@ -17,8 +17,8 @@ from recap_assets.images.schema import INDEX
 from recap_assets.images.sources import ShardSource, open_shard
 from recap_assets.images.tars import Member, samples
 
-# Part of every index's settings: raise it when the same tar would give other rows.
-_VERSION = 1
+# Part of every index's settings: raise it when the same tar would give other rows or metadata.
+_VERSION = 2
 
 
 class Stamp(NamedTuple):
@@ -71,6 +71,16 @@ def content_digest(frame: pl.DataFrame) -> str:
     return digest(sorted(frame.select("key", "image_sha256", "alt", "status").rows()))
 
 
+def pictures_digest(frame: pl.DataFrame, texts: bool = False) -> str:
+    """64 hex digits over the usable pictures, their keys and addresses; with `texts`, alt-text too.
+
+    What a shard's captions are of: while it is as it was, so are they.
+    """
+    columns = ("uid", "key", "url", "alt") if texts else ("uid", "key", "url")
+    usable = frame.filter(pl.col("status") == "ok").select(columns)
+    return digest(sorted(usable.rows(), key=str))
+
+
 def stamp(source: ShardSource) -> Stamp:
     """The tar's present size and time.
 
@@ -111,6 +121,8 @@ def publish(
         "source_size": str(since.size),
         "source_mtime_ns": str(since.mtime_ns),
         "content": content_digest(frame),
+        "pictures": pictures_digest(frame),
+        "texts": pictures_digest(frame, texts=True),
         "settings": settings,
     }
     atomic.write_parquet(path, frame, metadata)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -117,6 +118,16 @@ def card(project: Project, key: str) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def past_seconds(project: Project, key: str) -> float | None:
+    """How long training so many steps took before, by the arm's own or any other checkpoint."""
+    folder = project.root / "checkpoints"
+    for card in [*folder.glob(f"{key}/*/recap.json"), *folder.glob("*/*/recap.json")]:
+        told = json.loads(card.read_text(encoding="utf-8"))
+        if told.get("seconds"):
+            return project.config.t2i.steps * told["seconds"] / len(told["losses"])
+    return None
+
+
 def _check_gates(project: Project) -> None:
     """Stop before training when a shard has too many bad pictures or captions."""
     for shard in map(named, recaptions.keys(project)):
@@ -132,6 +143,7 @@ def _train(project: Project, key: str, version: str) -> None:
     uids, pictures = latents.dataset(project)
     draw, input_ids, counts = _captions(project, key, uids, pipeline)
     settings = _settings(project, key)
+    started = time.monotonic()
     losses = train(
         pipeline,
         pictures,
@@ -156,6 +168,7 @@ def _train(project: Project, key: str, version: str) -> None:
         "simulated": project.config.world is not None,
         "final_loss": float(np.mean(losses[-20:])),
         "losses": losses,
+        "seconds": time.monotonic() - started,
     }
     _save(project, key, version, pipeline, facts)
 

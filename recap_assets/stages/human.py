@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import polars as pl
 
-from recap_assets.captions.human import content_digest, read_human
+from recap_assets.captions.human import HumanCaptions, content_digest, read_human
 from recap_assets.experiment import atomic
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.fingerprint import digest
 from recap_assets.experiment.project import Project
 from recap_assets.images.index import stamp
 from recap_assets.images.sources import ShardSource, expand
+from recap_assets.stages import foresight
 from recap_assets.stages.memory import remembered
 from recap_assets.stages.stage import Key, NotReady, Product, Stage, Table, named
 
@@ -47,7 +48,9 @@ def seen(project: Project, key: Key) -> bool:
 def content(project: Project, style: str) -> str:
     """The content digest of a style's human captions."""
     if not made(project, style, wanted(project, style)):
-        raise NotReady(f"human_captions[{style}] is not read as its tars are now")
+        if foresight.folder() is None:
+            raise NotReady(f"human_captions[{style}] is not read as its tars are now")
+        return content_digest(_found(project).frame, style)
     return atomic.read_parquet_metadata(project.human_captions(style))["content"]
 
 
@@ -83,15 +86,7 @@ def build(project: Project, key: Key) -> Product:
 
 
 def _read(project: Project, style: str, version: str) -> dict[str, object]:
-    human = project.config.human
-    found = read_human(
-        [tar.path for tar in _tars(project)],
-        human.captions,
-        human.images,
-        human.validation,
-        human.seed,
-        project.config.dataset.max_pixels,
-    )
+    found = _found(project)
     rows = found.frame.filter(pl.col("style") == style)
     metadata = {"version": version, "content": content_digest(found.frame, style)}
     atomic.write_parquet(project.human_captions(style), rows, metadata)
@@ -99,6 +94,19 @@ def _read(project: Project, style: str, version: str) -> dict[str, object]:
         "skipped": ", ".join(f"{reason}: {n}" for reason, n in found.skipped.items()) or "none",
         "warnings": "; ".join(found.warnings) or "none",
     }
+
+
+@remembered
+def _found(project: Project) -> HumanCaptions:
+    human = project.config.human
+    return read_human(
+        [tar.path for tar in _tars(project)],
+        human.captions,
+        human.images,
+        human.validation,
+        human.seed,
+        project.config.dataset.max_pixels,
+    )
 
 
 def _tars(project: Project) -> list[ShardSource]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import polars as pl
 
 from recap_assets.experiment import atomic
@@ -12,7 +14,7 @@ from recap_assets.images import index
 from recap_assets.images.reader import PictureReader
 from recap_assets.images.sheet import contact_sheet
 from recap_assets.images.sources import ShardSource
-from recap_assets.stages import inputs
+from recap_assets.stages import foresight, inputs
 from recap_assets.stages.memory import remembered
 from recap_assets.stages.stage import Key, Markdown, NotReady, Product, Stage, Table, named
 
@@ -36,30 +38,46 @@ def source(project: Project, shard: str) -> ShardSource:
     return found[shard]
 
 
-@remembered
 def frame(project: Project, shard: str) -> pl.DataFrame:
     """The current index rows of a shard.
 
     Raises:
         NotReady: if the shard is not indexed as its tar is now.
     """
-    if not _current(project, shard):
-        raise NotReady(f"images[{shard}] is not indexed as its tar is now")
-    return pl.read_parquet(project.image_index(shard))
+    return pl.read_parquet(_current_index(project, shard))
 
 
-@remembered
 def usable(project: Project, shard: str) -> pl.DataFrame:
     """The rows whose picture can be used. Raises as `frame`."""
     return frame(project, shard).filter(pl.col("status") == "ok")
 
 
-@remembered
 def content(project: Project, shard: str) -> str:
     """The content digest of a shard's index. Raises as `frame`."""
-    if not _current(project, shard):
+    return _footer(project, shard)["content"]
+
+
+def pictures(project: Project, shard: str, *, texts: bool) -> str:
+    """The digest of the shard's usable pictures, and of their alt-text. Raises as `frame`."""
+    return _footer(project, shard)["texts" if texts else "pictures"]
+
+
+@remembered
+def _footer(project: Project, shard: str) -> dict[str, str]:
+    """What the current index says of itself."""
+    return atomic.read_parquet_metadata(_current_index(project, shard))
+
+
+@remembered
+def _current_index(project: Project, shard: str) -> Path:
+    """The file of the current index."""
+    if _current(project, shard):
+        return project.image_index(shard)
+    if (folder := foresight.folder()) is None:
         raise NotReady(f"images[{shard}] is not indexed as its tar is now")
-    return atomic.read_parquet_metadata(project.image_index(shard))["content"]
+    foreseen = folder / f"{shard}.parquet"
+    _refresh(project, shard, foreseen)
+    return foreseen
 
 
 def wanted(project: Project, key: Key) -> str:
@@ -82,10 +100,7 @@ def build(project: Project, key: Key) -> Product:
     """Index the shard unless its tar is as it was."""
     shard = named(key)
     tar = source(project, shard)
-    dataset = project.config.dataset
-    written = index.refresh(
-        project.image_index(shard), tar, dataset.caption, dataset.url, dataset.max_pixels
-    )
+    written = _refresh(project, shard, project.image_index(shard))
     rows = pl.read_parquet(project.image_index(shard))
     bad = rows.filter(pl.col("status") == "error")
     return Product(
@@ -99,7 +114,7 @@ def build(project: Project, key: Key) -> Product:
             "error_rate": bad.height / max(1, rows.height),
             "empty_alt_text": rows.filter(pl.col("alt") == "").height,
             "path": tar.path,
-            "pictures": Markdown(_preview(tar, rows, dataset.max_pixels)),
+            "pictures": Markdown(_preview(tar, rows, project.config.dataset.max_pixels)),
             "bad_pictures": Table(bad.select("key", "error").head(20)),
         },
         gate=gate(project, shard),
@@ -118,6 +133,13 @@ def gate(project: Project, shard: str) -> str | None:
         f"gates.decode_error_rate = {limit:g}; see the view `quarantine`, mend the tar or raise "
         "the limit"
     )
+
+
+def _refresh(project: Project, shard: str, path: Path) -> bool:
+    """Index the shard into `path` unless that is current; whether it was written."""
+    dataset = project.config.dataset
+    tar = source(project, shard)
+    return index.refresh(path, tar, dataset.caption, dataset.url, dataset.max_pixels)
 
 
 def _settings(project: Project) -> str:

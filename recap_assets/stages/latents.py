@@ -13,7 +13,7 @@ import polars as pl
 from recap_assets.diffusion import latents
 from recap_assets.experiment.fingerprint import digest
 from recap_assets.experiment.project import Project
-from recap_assets.stages import images, inputs, pictures, t2i_base
+from recap_assets.stages import foresight, images, inputs, pictures, t2i_base
 from recap_assets.stages.memory import remembered
 from recap_assets.stages.progress import tell
 from recap_assets.stages.stage import Key, NotReady, Product, Stage, named
@@ -98,7 +98,7 @@ def training_uids(project: Project) -> list[str]:
     held = {sha256[:32] for sha256 in inputs.held_out(project)}
     found: set[str] = set()
     for shard in inputs.shards(project):
-        if not made(project, shard, ""):
+        if foresight.folder() is None and not made(project, shard, ""):
             raise NotReady(f"latents[{shard}] is not encoded as its pictures are now")
         found.update(_uids(project, shard))
     return sorted(found - held)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import polars as pl
 
 from recap_assets.captions import manifest
+from recap_assets.captions import rows as caption_rows
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.project import Project
-from recap_assets.stages import images, inputs, recipes
+from recap_assets.stages import foresight, images, inputs, recipes
 from recap_assets.stages.memory import remembered
 from recap_assets.stages.stage import Key, NotReady, Product, Stage, Table, named
 
 NAME = "caption_manifest"
+#: Who writes rows that are only looked at.
+_NOBODY = caption_rows.Stamp("", datetime.fromtimestamp(0, UTC))
 
 
 def keys(project: Project) -> list[Key]:
@@ -31,10 +36,25 @@ def wanted(project: Project, key: Key) -> str:
 @remembered
 def content(project: Project, style: str) -> str:
     """The content digest of the style's current caption set."""
+    if foresight.folder() is not None:
+        return _foreseen(project, style)
     found = manifest.lookup(project.root, style, wanted(project, style))
     if found is None:
         raise NotReady(f"caption_manifest[{style}] is not built from the shards as they are now")
     return found
+
+
+def _foreseen(project: Project, style: str) -> str:
+    """What the content digest will be, if no picture is still to be captioned."""
+    its = recipes.recipe(project, style)
+    kept = {}
+    for shard in _shards(project):
+        plan = recipes.store(project).plan(images.frame(project, shard), its)
+        if plan.todo.height and not its.copies_alt:
+            raise NotReady(f"recaptions[{shard}] has captions of style {style!r} to write")
+        rows = pl.concat([plan.kept, caption_rows.build_alt(plan.todo, _NOBODY)])
+        kept[shard] = manifest.narrow(rows)
+    return manifest.gather(kept, inputs.held_out(project)).content
 
 
 def frame(project: Project, style: str) -> pl.DataFrame:
@@ -92,11 +112,10 @@ def _check_shards(project: Project, style: str) -> None:
     """Every registered shard must be captioned as it is now, else the set would mix old and new."""
     its = recipes.recipe(project, style)
     for shard in _shards(project):
-        if recipes.store(project).digest(its, shard) is None:
-            raise NotReady(f"recaptions[{shard}] has no rows of style {style!r}")
-        plan = recipes.store(project).plan(images.frame(project, shard), its)
-        if plan.todo.height:
-            raise NotReady(f"recaptions[{shard}] lacks {plan.todo.height} rows of style {style!r}")
+        if not recipes.is_current(project, its, shard):
+            raise NotReady(
+                f"recaptions[{shard}] is not captioned in style {style!r} as its pictures are now"
+            )
 
 
 def check_rows(project: Project, style: str) -> None:

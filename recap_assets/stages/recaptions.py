@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -10,17 +11,28 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from recap_assets.captions import pending
 from recap_assets.captions import rows as caption_rows
-from recap_assets.captions.plan import Plan, Refresh
+from recap_assets.captions.plan import Plan
+from recap_assets.captions.recipe import Recipe
+from recap_assets.captions.schema import empty
 from recap_assets.experiment.checks import ALT as ALT_STYLE
 from recap_assets.experiment.fingerprint import digest
 from recap_assets.experiment.project import Project
 from recap_assets.images.reader import PictureReader
-from recap_assets.stages import captioner, images
+from recap_assets.stages import captioner, images, refresh
 from recap_assets.stages.memory import remembered
 from recap_assets.stages.progress import tell
 from recap_assets.stages.recaption_facts import facts
-from recap_assets.stages.recipes import plans, recipe, recipes, statuses, store
+from recap_assets.stages.recipes import (
+    is_current,
+    pictures,
+    plans,
+    recipe,
+    recipes,
+    statuses,
+    store,
+)
 from recap_assets.stages.run_id import current_run_id
 from recap_assets.stages.stage import Key, NotReady, Product, Stage, named
 
@@ -35,22 +47,26 @@ def keys(project: Project) -> list[Key]:
 @remembered
 def wanted(project: Project, key: Key) -> str:
     """The usable pictures with their alt-text, and every recipe."""
-    rows = images.usable(project, named(key)).select("uid", "alt").sort("uid").rows()
-    return digest([rows, {style: its.digest for style, its in recipes(project).items()}])
+    shown = images.pictures(project, named(key), texts=True)
+    return digest([shown, {style: its.digest for style, its in recipes(project).items()}])
 
 
 def made(project: Project, key: Key, version: str) -> bool:
-    """Whether every style has exactly the rows of the shard's pictures."""
+    """Whether every style has just the rows of the shard's pictures, and none to be done again."""
     shard = named(key)
-    index = images.frame(project, shard)
-    for its in recipes(project).values():
-        if store(project).digest(its, shard) is None:
-            return False
-        plan = store(project).plan(index, its)
-        stored = store(project).read(its, shard)
-        if plan.todo.height or stored is None or stored.height != plan.kept.height:
-            return False
-    return True
+    return all(
+        is_current(project, its, shard) and not _again(project, its, shard)
+        for its in recipes(project).values()
+    )
+
+
+def _again(project: Project, its: Recipe, shard: str) -> bool:
+    """Whether rows that stand are asked for once more."""
+    how = refresh.asked()
+    if how == "stale" or its.copies_alt:
+        return False
+    footer = store(project).footer(its, shard)
+    return footer is not None and (how == "all" or "error" in footer.statuses)
 
 
 def seen(project: Project, key: Key) -> bool:
@@ -58,24 +74,36 @@ def seen(project: Project, key: Key) -> bool:
     return any(project.captions.glob(f"style=*/recipe=*/{named(key)}.parquet"))
 
 
-def build(project: Project, key: Key, refresh: Refresh = "stale") -> Product:
+def build(project: Project, key: Key) -> Product:
     """Caption what is missing, keep the rest; all styles of a captioner share one image encode."""
     shard = named(key)
-    todo = plans(project, shard, refresh)
+    todo = plans(project, shard, refresh.asked())
     stamp = _stamp(project)
     made_rows = {ALT_STYLE: caption_rows.build_alt(todo[ALT_STYLE].todo, stamp)}
+    seconds: dict[str, float] = {}
     for group in _groups(project, todo):
+        started = time.monotonic()
         made_rows |= _caption(project, shard, group, todo[group[0]].todo, stamp)
-    published = {
-        style: store(project).publish(
-            recipe(project, style), shard, pl.concat([plan.kept, made_rows[style]])
+        seconds |= dict.fromkeys(group, (time.monotonic() - started) / len(group))
+    contents = {}
+    for style, plan in todo.items():
+        its, fresh = recipe(project, style), made_rows[style]
+        contents[style] = (
+            store(project)
+            .publish(
+                its,
+                shard,
+                pl.concat([plan.kept, fresh]),
+                pictures(project, its, shard),
+                fresh.height,
+                seconds.get(style, 0.0),
+            )
+            .footer.content
         )
-        for style, plan in todo.items()
-        if style in made_rows or plan.kept.height or not plan.todo.height
-    }
+    pending.clear(project.root, shard)
     computed = sum(made_rows[style].height for style in made_rows if style != ALT_STYLE)
     return Product(
-        version=digest({style: done.sha256 for style, done in published.items()}),
+        version=digest(contents),
         computed=computed,
         facts=facts(project, shard, todo, computed),
         gate=gate(project, shard),
@@ -94,12 +122,29 @@ def _groups(project: Project, todo: dict[str, Plan]) -> list[list[str]]:
 def _caption(
     project: Project, shard: str, styles: list[str], todo: pl.DataFrame, stamp: caption_rows.Stamp
 ) -> dict[str, pl.DataFrame]:
-    if not todo.height:
-        # Neither torch nor the captioner is touched when there is nothing to say.
-        return {
-            style: caption_rows.build(todo, [], recipe(project, style), stamp) for style in styles
+    """The rows of several styles, each batch kept on disk as soon as it is made."""
+    rows = {style: [empty()] for style in styles}
+    # Neither torch nor the captioner is touched when there is nothing to say.
+    for start, texts in _texts(project, shard, styles, todo) if todo.height else ():
+        size = len(texts[styles[0]])
+        batch = {
+            style: caption_rows.build(
+                todo.slice(start, size), texts[style], recipe(project, style), stamp
+            )
+            for style in styles
         }
-    from recap_assets.captioning.generate import caption
+        pending.add(project.root, shard, pl.concat(batch.values()))
+        tell(start + size, todo.height, f"captioning shard {shard}")
+        for style in styles:
+            rows[style].append(batch[style])
+    return {style: pl.concat(rows[style]) for style in styles}
+
+
+def _texts(
+    project: Project, shard: str, styles: list[str], todo: pl.DataFrame
+) -> Iterator[tuple[int, dict[str, list[caption_rows.Generated]]]]:
+    """Batch by batch, the place of its first picture in `todo` and what the captioner wrote."""
+    from recap_assets.captioning.generate import batches
     from recap_assets.captioning.load import load
 
     name = project.config.styles[styles[0]].captioner
@@ -112,18 +157,17 @@ def _caption(
         style: (project.config.styles[style].prompt, project.config.styles[style].max_tokens)
         for style in styles
     }
-    texts = caption(
-        model, _pictures(project, shard, todo, model.size, settings.batch), asked, settings.batch
-    )
-    return {
-        style: caption_rows.build(
-            todo,
-            [caption_rows.Generated(made.text, made.finished) for made in texts[style]],
-            recipe(project, style),
-            stamp,
+    start = 0
+    shown = _pictures(project, shard, todo, model.size, settings.batch)
+    for made in batches(model, shown, asked, settings.batch):
+        yield (
+            start,
+            {
+                style: [caption_rows.Generated(one.text, one.finished) for one in made[style]]
+                for style in styles
+            },
         )
-        for style in styles
-    }
+        start += len(made[styles[0]])
 
 
 def _pictures(
@@ -133,7 +177,6 @@ def _pictures(
     with PictureReader(tar.path, project.config.dataset.max_pixels) as reader:
         for start in range(0, todo.height, batch):
             yield reader.tensor(todo.slice(start, batch), size)
-            tell(min(start + batch, todo.height), todo.height, f"captioning shard {shard}")
 
 
 def _stamp(project: Project) -> caption_rows.Stamp:

@@ -55,8 +55,26 @@ def plans(project: Project, shard: str, refresh: Refresh = "stale") -> dict[str,
     }
 
 
+def pictures(project: Project, its: Recipe, shard: str) -> str:
+    """The digest of what a shard's captions by a recipe are of; alt-text counts where copied."""
+    return images.pictures(project, shard, texts=its.copies_alt)
+
+
+def is_current(project: Project, its: Recipe, shard: str) -> bool:
+    """Whether the store has a recipe's rows of just the pictures that the shard has now.
+
+    Raises:
+        NotReady: if the shard is not indexed as its tar is now.
+    """
+    footer = store(project).footer(its, shard)
+    return footer is not None and footer.pictures == pictures(project, its, shard)
+
+
 def statuses(project: Project, shard: str) -> dict[str, dict[str, int]]:
     """How many rows of each status a shard has, by style."""
-    return {
-        style: store(project).statuses(its, shard) or {} for style, its in recipes(project).items()
-    }
+    return {style: _statuses(project, its, shard) for style, its in recipes(project).items()}
+
+
+def _statuses(project: Project, its: Recipe, shard: str) -> dict[str, int]:
+    footer = store(project).footer(its, shard)
+    return {} if footer is None else footer.statuses

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from recap_assets.experiment.keys import check_key
 from recap_assets.experiment.project import Project
 from recap_assets.scenes.world import is_current, write_world
 from recap_assets.stages import images, inputs, latents, recaptions, status
@@ -39,6 +40,12 @@ def changes(project: Project, known: Collection[str]) -> Changes:
         added=[key for key in sorted(found) if key not in known],
         removed=sorted(set(known) - set(found)),
     )
+
+
+def forget(project: Project, removed: Collection[str]) -> None:
+    """Take shards that are gone out of the view `images`; their captions stay for their return."""
+    for shard in removed:
+        project.image_index(check_key("shard", shard)).unlink(missing_ok=True)
 
 
 def unfinished(project: Project) -> dict[str, Status]:

@@ -79,27 +79,39 @@ def fresh_rows(todo: pl.DataFrame, recipe: Recipe, step: Step, run: int) -> pl.D
     return build(todo, made, recipe, stamp)
 
 
+Known = dict[tuple[str, str], tuple[int, bool]]
+
+
 class Oracle:
-    """Plain dictionaries: per recipe, (picture, alt) -> the run that captioned it, and failure."""
+    """Plain dictionaries: per recipe, (picture, alt) -> the run that captioned it, and failure.
+
+    `stored` is what the shard shows; `left` the last that is known of pictures that went.
+    """
 
     def __init__(self) -> None:
-        self.stored: dict[int, dict[tuple[str, str], tuple[int, bool]]] = {}
+        self.stored: dict[int, Known] = {}
+        self.left: dict[int, Known] = {}
 
     def step(self, step: Step, run: int) -> tuple[set[str], dict[str, int]]:
         """(contents to caption, content -> run of every row after)."""
         is_alt = RECIPES[step.recipe].copies_alt
         before = self.stored.get(step.recipe, {})
+        left = self.left.setdefault(step.recipe, {})
         wanted: dict[str, str] = {}
         for picture in step.pictures.values():
             if picture.status == "ok":
                 wanted.setdefault(picture.content, picture.alt if is_alt else "")
         todo, after = set(), {}
         for pair in wanted.items():
-            known = before.get(pair)
-            if known is None or step.refresh == "all" or (step.refresh == "errors" and known[1]):
+            places = (before, {} if is_alt else left)
+            found = [place[pair] for place in places if pair in place]
+            good = [row for row in found if step.refresh == "stale" or not row[1]]
+            if step.refresh == "all" or not good:
                 todo.add(pair[0])
-                known = (run, pair[0] in step.failing and not is_alt)
-            after[pair] = known
+                after[pair] = (run, pair[0] in step.failing and not is_alt)
+            else:
+                after[pair] = good[0]
+        left |= {pair: row for pair, row in before.items() if pair not in after}
         self.stored[step.recipe] = after
         return todo, {content: known[0] for (content, _), known in after.items()}
 

@@ -32,7 +32,8 @@ def test_what_is_published_is_read_and_lies_where_it_says(tmp_path: Path) -> Non
     published = store.publish(RECIPE, "00007", rows.with_columns(shard=pl.lit("00007")))
     expected = tmp_path / "captions" / "style=long" / f"recipe={RECIPE.short}" / "00007.parquet"
     assert published.path == store.path(RECIPE, "00007") == expected
-    assert (published.rows, published.statuses) == (3, {"empty": 1, "ok": 2})
+    footer = published.footer
+    assert (footer.rows, footer.statuses) == (3, {"empty": 1, "ok": 2})
     read = store.read(RECIPE, "00007")
     assert read is not None
     assert read.schema == schema.CAPTIONS
@@ -42,19 +43,22 @@ def test_what_is_published_is_read_and_lies_where_it_says(tmp_path: Path) -> Non
 def test_nothing_published_is_none(tmp_path: Path) -> None:
     store = CaptionStore(tmp_path)
     assert store.read(RECIPE, "00000") is None
-    assert store.digest(RECIPE, "00000") is None
-    assert store.statuses(RECIPE, "00000") is None
+    assert store.footer(RECIPE, "00000") is None
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_footer_answers_without_rows(tmp_path: Path) -> None:
     store = CaptionStore(tmp_path)
-    published = store.publish(RECIPE, "00000", rows_of({"a": "one", "b": "two"}))
+    rows = rows_of({"a": "one", "b": "two"})
+    published = store.publish(RECIPE, "00000", rows, "pictures", 2, 0.5)
     footer = pq.read_schema(published.path).metadata
     assert footer[b"recipe"].decode() == RECIPE.digest
     assert footer[b"rows"] == b"2"
-    assert json.loads(footer[b"statuses"]) == {"ok": 2} == store.statuses(RECIPE, "00000")
-    assert footer[b"content"].decode() == published.sha256 == store.digest(RECIPE, "00000")
+    assert json.loads(footer[b"statuses"]) == {"ok": 2}
+    assert footer[b"content"].decode() == published.footer.content
+    assert store.footer(RECIPE, "00000") == published.footer
+    assert (published.footer.pictures, published.footer.computed) == ("pictures", 2)
+    assert published.footer.seconds == 0.5
 
 
 def test_the_content_digest_is_of_uid_caption_and_status_in_any_order(tmp_path: Path) -> None:
@@ -62,10 +66,10 @@ def test_the_content_digest_is_of_uid_caption_and_status_in_any_order(tmp_path: 
     rows = rows_of({"a": "one", "b": "two"})
     first = store.publish(RECIPE, "00000", rows)
     later = rows_of({"b": "two", "a": "one"}, run="r2")
-    assert store.publish(RECIPE, "00000", later).sha256 == first.sha256
+    assert store.publish(RECIPE, "00000", later).footer.content == first.footer.content
     for change in ({"caption": pl.lit("x")}, {"status": pl.lit("truncated")}):
         changed = rows.with_columns(**change)
-        assert store.publish(RECIPE, "00000", changed).sha256 != first.sha256
+        assert store.publish(RECIPE, "00000", changed).footer.content != first.footer.content
 
 
 def test_equal_rows_leave_the_file_alone(tmp_path: Path) -> None:
@@ -82,7 +86,7 @@ def test_an_empty_shard_can_be_published(tmp_path: Path) -> None:
     store = CaptionStore(tmp_path)
     plan = store.plan(index_of([]), RECIPE)
     published = store.publish(RECIPE, "00000", plan.kept)
-    assert (published.rows, published.statuses) == (0, {})
+    assert (published.footer.rows, published.footer.statuses) == (0, {})
     read = store.read(RECIPE, "00000")
     assert read is not None
     assert read.equals(schema.empty())
@@ -145,7 +149,7 @@ def test_a_foreign_parquet_is_refused(tmp_path: Path) -> None:
     path.parent.mkdir(parents=True)
     pl.DataFrame({"a": [1]}).write_parquet(path)
     with pytest.raises(UserError, match="not a caption file"):
-        store.digest(RECIPE, "00000")
+        store.footer(RECIPE, "00000")
 
 
 def test_another_recipe_under_the_same_twelve_digits_is_refused(tmp_path: Path) -> None:
