@@ -114,7 +114,7 @@ def build(project: Project, key: Key) -> Product:
             "error_rate": bad.height / max(1, rows.height),
             "empty_alt_text": rows.filter(pl.col("alt") == "").height,
             "path": tar.path,
-            "pictures": Markdown(_preview(tar, rows, project.config.dataset.max_pixels)),
+            "pictures": _preview(tar, rows, project.config.dataset.max_pixels),
             "bad_pictures": Table(bad.select("key", "error").head(20)),
         },
         gate=gate(project, shard),
@@ -152,10 +152,12 @@ def _current(project: Project, shard: str) -> bool:
     return path.exists() and index.is_current(path, tar, _settings(project))
 
 
-def _preview(tar: ShardSource, rows: pl.DataFrame, max_pixels: int) -> str:
+def _preview(tar: ShardSource, rows: pl.DataFrame, max_pixels: int) -> Markdown | None:
     some = rows.filter(pl.col("status") == "ok").head(16)
+    if not some.height:
+        return None
     with PictureReader(tar.path, max_pixels) as reader:
-        return contact_sheet(list(reader.pictures(some)))
+        return Markdown(contact_sheet(list(reader.pictures(some))))
 
 
 STAGE = Stage(NAME, keys, wanted, made, seen, build)

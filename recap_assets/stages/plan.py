@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+import polars as pl
+
 from recap_assets.captions import footer as footers
 from recap_assets.captions import why
 from recap_assets.experiment import atomic
@@ -62,6 +64,7 @@ def forecast(project: Project) -> Forecast:
     Shards that are not indexed as they are now are read, so that the rows are exact.
     """
     styles = {style: StylePlan() for style in project.config.styles}
+    asked: dict[str, set[int]] = {style: set() for style in styles}
     shards: dict[str, str] = {}
     problems: list[str] = []
     behind = _behind(project)
@@ -70,7 +73,7 @@ def forecast(project: Project) -> Forecast:
         for number, shard in enumerate(every, 1):
             tell(number, len(every), "looking at the shards")
             try:
-                changed = _shard(project, shard, styles)
+                changed = _shard(project, shard, styles, asked)
             except UserError as error:
                 problems.append(str(error))
                 continue
@@ -99,20 +102,34 @@ def _behind(project: Project) -> dict[str, str]:
     return found
 
 
-def _shard(project: Project, shard: str, styles: dict[str, StylePlan]) -> bool:
-    """Add a shard's rows to the styles; whether it has any to caption."""
+def _shard(
+    project: Project, shard: str, styles: dict[str, StylePlan], asked: dict[str, set[int]]
+) -> bool:
+    """Add a shard's rows to the styles; whether it has any to caption.
+
+    `asked` keeps what earlier shards caption: the same picture will be found there.
+    """
     todo = 0
     store, how = recipes.store(project), refresh.asked()
     for style, plan in recipes.plans(project, shard, how).items():
         if style == ALT_STYLE:
             continue
         mine, its = styles[style], recipes.recipe(project, style)
-        mine.rows_reused += plan.kept.height
-        mine.rows_to_caption += plan.todo.height
-        if plan.todo.height:
-            mine.reasons += why.reasons(store, its, shard, plan.todo, how)
+        rows = plan.todo if how == "all" else _unasked(plan.todo, asked[style])
+        mine.rows_reused += plan.kept.height + plan.todo.height - rows.height
+        mine.rows_to_caption += rows.height
+        if rows.height:
+            mine.reasons += why.reasons(store, its, shard, rows, how)
         todo += plan.todo.height
     return bool(todo)
+
+
+def _unasked(todo: pl.DataFrame, asked: set[int]) -> pl.DataFrame:
+    """The rows whose picture no earlier shard captions; they are asked for from now on."""
+    pictures = [int(uid[:15], 16) for uid in todo["uid"]]
+    rows = todo.filter(pl.Series([picture not in asked for picture in pictures], dtype=pl.Boolean))
+    asked.update(pictures)
+    return rows
 
 
 def _tuned(project: Project, name: str) -> bool:

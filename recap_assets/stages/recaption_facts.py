@@ -35,7 +35,7 @@ def facts(project: Project, shard: str, todo: dict[str, Plan], computed: int) ->
             )
         ),
         "captions": Table(examples(project, shard, 6)),
-        "pictures": Markdown(_sheet(project, shard, 6)),
+        "pictures": _sheet(project, shard, 6),
     }
 
 
@@ -60,7 +60,9 @@ def _some(project: Project, shard: str, number: int) -> pl.DataFrame:
     return images.usable(project, shard).head(number)
 
 
-def _sheet(project: Project, shard: str, number: int) -> str:
-    tar = images.source(project, shard)
+def _sheet(project: Project, shard: str, number: int) -> Markdown | None:
+    tar, some = images.source(project, shard), _some(project, shard, number)
+    if not some.height:
+        return None
     with PictureReader(tar.path, project.config.dataset.max_pixels) as reader:
-        return contact_sheet(list(reader.pictures(_some(project, shard, number))))
+        return Markdown(contact_sheet(list(reader.pictures(some))))

@@ -79,29 +79,20 @@ def build(project: Project, key: Key) -> Product:
     shard = named(key)
     todo = plans(project, shard, refresh.asked())
     stamp = _stamp(project)
-    made_rows = {ALT_STYLE: caption_rows.build_alt(todo[ALT_STYLE].todo, stamp)}
-    seconds: dict[str, float] = {}
-    for group in _groups(project, todo):
+    rows = {style: [plan.kept] for style, plan in todo.items()}
+    rows[ALT_STYLE].append(caption_rows.build_alt(todo[ALT_STYLE].todo, stamp))
+    seconds = dict.fromkeys(todo, 0.0)
+    for styles, asked in _groups(project, todo):
         started = time.monotonic()
-        made_rows |= _caption(project, shard, group, todo[group[0]].todo, stamp)
-        seconds |= dict.fromkeys(group, (time.monotonic() - started) / len(group))
-    contents = {}
-    for style, plan in todo.items():
-        its, fresh = recipe(project, style), made_rows[style]
-        contents[style] = (
-            store(project)
-            .publish(
-                its,
-                shard,
-                pl.concat([plan.kept, fresh]),
-                pictures(project, its, shard),
-                fresh.height,
-                seconds.get(style, 0.0),
-            )
-            .footer.content
-        )
+        for style, made_rows in _caption(project, shard, styles, asked, stamp).items():
+            rows[style].append(made_rows)
+            seconds[style] += (time.monotonic() - started) / len(styles)
+    contents = {
+        style: _publish(project, shard, style, pl.concat(parts), todo[style], seconds[style])
+        for style, parts in rows.items()
+    }
     pending.clear(project.root, shard)
-    computed = sum(made_rows[style].height for style in made_rows if style != ALT_STYLE)
+    computed = sum(plan.todo.height for style, plan in todo.items() if style != ALT_STYLE)
     return Product(
         version=digest(contents),
         computed=computed,
@@ -110,13 +101,27 @@ def build(project: Project, key: Key) -> Product:
     )
 
 
-def _groups(project: Project, todo: dict[str, Plan]) -> list[list[str]]:
-    """Styles that one captioner has to write for the same pictures."""
-    groups: dict[tuple[str, tuple[str, ...]], list[str]] = {}
-    for style, mine in project.config.styles.items():
-        uids = tuple(todo[style].todo["uid"])
-        groups.setdefault((mine.captioner, uids), []).append(style)
-    return list(groups.values())
+def _publish(
+    project: Project, shard: str, style: str, rows: pl.DataFrame, plan: Plan, seconds: float
+) -> str:
+    """Make `rows` those of the shard; their content digest."""
+    its = recipe(project, style)
+    of = pictures(project, its, shard)
+    done = store(project).publish(its, shard, rows, of, plan.todo.height, seconds)
+    return done.footer.content
+
+
+def _groups(project: Project, todo: dict[str, Plan]) -> Iterator[tuple[list[str], pl.DataFrame]]:
+    """Pictures that need the same styles of one captioner, so that each is encoded once."""
+    for name in project.config.captioners:
+        mine = [style for style, its in project.config.styles.items() if its.captioner == name]
+        needs: dict[str, list[str]] = {}
+        for style in mine:
+            for uid in todo[style].todo["uid"]:
+                needs.setdefault(uid, []).append(style)
+        for styles in sorted(set(map(tuple, needs.values()))):
+            uids = [uid for uid, wanted in needs.items() if tuple(wanted) == styles]
+            yield list(styles), todo[styles[0]].todo.filter(pl.col("uid").is_in(uids))
 
 
 def _caption(
@@ -124,8 +129,7 @@ def _caption(
 ) -> dict[str, pl.DataFrame]:
     """The rows of several styles, each batch kept on disk as soon as it is made."""
     rows = {style: [empty()] for style in styles}
-    # Neither torch nor the captioner is touched when there is nothing to say.
-    for start, texts in _texts(project, shard, styles, todo) if todo.height else ():
+    for start, texts in _texts(project, shard, styles, todo):
         size = len(texts[styles[0]])
         batch = {
             style: caption_rows.build(

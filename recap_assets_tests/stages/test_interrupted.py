@@ -13,7 +13,9 @@ from collections.abc import Callable
 import polars as pl
 import pytest
 
+from recap_assets.captioning.load import load
 from recap_assets.experiment.project import Project
+from recap_assets.stages import captioner
 from recap_assets.stages.graph import STAGES
 from recap_assets.stages.progress import listening
 from recap_assets_tests.small_project import Samples, change, drawn, edit, files, run, tar
@@ -25,7 +27,9 @@ ROOM = 2000
 FULL_DISK = """
 import json, resource, sys
 from recap_assets.experiment.errors import UserError
+from recap_assets.captioning.load import load
 from recap_assets.experiment.project import Project
+from recap_assets.stages import captioner
 from recap_assets.stages.graph import STAGES
 project = Project.open()
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
@@ -78,7 +82,6 @@ def _draw(project: Project) -> Project:
     ("asset", "key", "need"),
     [
         ("captioner", "recap", _tune),
-        ("recaptions", "00000", _recaption),
         ("latents", "00000", _encode),
         ("t2i_checkpoint", "mix-both-s0", _train),
         ("samples", "base", _draw),
@@ -96,6 +99,29 @@ def test_a_build_that_is_stopped_leaves_everything_as_it_was(
     with pytest.raises(KeyboardInterrupt), listening(stop):
         STAGES[asset].build(asked, key)
     assert artifacts(asked) == before
+
+
+def test_captioning_that_is_stopped_keeps_its_batches(built: Project) -> None:
+    asked = change(_recaption(built), "captioners.recap.batch", 3)
+    before = artifacts(asked)
+    version = captioner.wanted(asked, "recap")
+    model = load(captioner.folder(asked, "recap", version))
+
+    def stop(done: int, total: int, what: str) -> None:
+        if done == 6:
+            raise KeyboardInterrupt(what)
+
+    with pytest.raises(KeyboardInterrupt), listening(stop):
+        STAGES["recaptions"].build(asked, "00000")
+    after = artifacts(asked)
+    left = set(after) - set(before)
+    assert all(name.startswith("pending/00000/") for name in left) and len(left) == 2
+    assert before.items() <= after.items()
+
+    seen = model.encodes
+    assert STAGES["recaptions"].build(asked, "00000").computed == 2
+    assert model.encodes - seen == 2
+    assert not list((asked.root / "pending").rglob("*.parquet"))
 
 
 def test_a_full_disk_is_told_in_a_line_and_leaves_everything_as_it_was(built: Project) -> None:
