@@ -34,7 +34,7 @@ def picture(number: int) -> bytes:
     if number == 0:
         return b"no picture"
     buffer = io.BytesIO()
-    colour = (37 * number % 256, 91 * number % 256, 53 * number % 256)
+    colour = (number % 256, 91 * number % 256, number // 256)
     Image.new("RGB", (16, 16), colour).save(buffer, "PNG")
     return buffer.getvalue()
 
@@ -43,7 +43,7 @@ class World:
     """A data set on disk with its project, edited and brought up to date step by step."""
 
     def __init__(self, folder: Path, model: Path) -> None:
-        self.folder, self.model = folder, model
+        self.folder, self.model, self.batch = folder, model, 2
         self.data: Data = {"x": {"k1": 1, "k2": 2}, "y": {"k1": 3}}
         self.prompts = dict(zip(STYLES, PROMPTS, strict=True))
         #: (style, prompt, picture) that were captioned at any time.
@@ -62,7 +62,7 @@ class World:
         told: dict[str, Any] = {
             "root": "store",
             "dataset": {"urls": "tars/*.tar", "caption": "txt"},
-            "captioners": {"recap": {"model": str(self.model), "batch": 2}},
+            "captioners": {"recap": {"model": str(self.model), "batch": self.batch}},
             "styles": {
                 style: {"prompt": prompt, "max_tokens": 8, "captioner": "recap"}
                 for style, prompt in self.prompts.items()
