@@ -77,7 +77,18 @@ class TestHelp:
     def test_commands(self, recap: Recap) -> None:
         answer = recap("--help")
         assert answer.code == 0
-        for name in ("init", "sync", "run", "status", "sql", "report", "demo", "pretrain"):
+        for name in (
+            "init",
+            "sync",
+            "plan",
+            "run",
+            "status",
+            "sql",
+            "report",
+            "gc",
+            "demo",
+            "pretrain",
+        ):
             assert name in answer.out
 
     @pytest.mark.parametrize("name", [name for name in COMMANDS if name != "home"])
