@@ -1,1 +1,1 @@
-"""Measurements whose numbers the documents give; each file says in its first lines how to run it."""
+"""Measurements that the documents quote; each file begins with how to run it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tarfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -139,6 +140,11 @@ def add_shard(project: Project, shard: str = "00002") -> Path:
     assert world is not None
     write_tar(tar(project, shard), shard_samples(world, int(shard)))
     return tar(project, shard)
+
+
+def heed_ctrl_c() -> None:
+    """For `preexec_fn`: a suite started in the background ignores Ctrl-C, and so would children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def files(folder: Path) -> dict[str, bytes]:

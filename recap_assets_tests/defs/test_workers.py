@@ -124,7 +124,11 @@ def test_workers_end_with_the_command(
         "DAGSTER_HOME": str(project.dagster_home),
     }
     with subprocess.Popen(
-        [sys.executable, str(script)], env=environment, stderr=subprocess.PIPE, text=True
+        [sys.executable, str(script)],
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=small_project.heed_ctrl_c,
     ) as process:
         children: list[psutil.Process] = []
         _wait(lambda: project.image_index("00001").exists())

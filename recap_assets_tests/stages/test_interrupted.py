@@ -18,7 +18,16 @@ from recap_assets.experiment.project import Project
 from recap_assets.stages import captioner
 from recap_assets.stages.graph import STAGES
 from recap_assets.stages.progress import listening
-from recap_assets_tests.small_project import Samples, change, drawn, edit, files, run, tar
+from recap_assets_tests.small_project import (
+    Samples,
+    change,
+    drawn,
+    edit,
+    files,
+    heed_ctrl_c,
+    run,
+    tar,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -160,6 +169,7 @@ def test_ctrl_c_keeps_what_was_finished(project: Project) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=heed_ctrl_c,
     ) as process:
         deadline = time.monotonic() + 200
         while not project.image_index("00001").exists():
