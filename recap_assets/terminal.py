@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from recap_assets.captions.export.selection import Counts
 from recap_assets.stages.progress import Listener, listening
 
 _STATES = {"fresh": "green", "stale": "yellow", "missing": "dim", "failed": "red"}
@@ -86,6 +87,21 @@ def status_table(rows: Sequence[Mapping[str, Any]]) -> None:
             state = f"[{color}]{row['state']}[/]"
             table.add_row(asset, row["partition"] or "", state, _plain(row["reason"]))
     Console().print(table)
+
+
+def export_counts(counts: Counts, folder: str) -> None:
+    """What an export wrote and what it left out, a line each."""
+    lines = {
+        f"pictures exported to {folder}": counts.exported,
+        "of these without a caption": counts.without_caption,
+        "left out: cannot be used": counts.unusable,
+        "left out: held out for evaluation": counts.held_out,
+        "left out: repeated": counts.repeated,
+        **{f"left out: caption {reason}": count for reason, count in counts.failed.items()},
+    }
+    for what, count in lines.items():
+        if count:
+            Console().print(f"{count:>9,}  {what}", markup=False, highlight=False, soft_wrap=True)
 
 
 def frame_table(frame: pl.DataFrame) -> None:

@@ -19,6 +19,7 @@ from recap_assets.scenes.contents import shard_samples
 from recap_assets.stages.graph import STAGES
 from recap_assets_tests.conftest import Built
 from recap_assets_tests.small_project import add_shard, change, drawn, same_store, tar
+from recap_assets_tests.stages import exporting
 
 REPOSITORY = Path(__file__).parents[1]
 COMMANDS = sorted(typer.main.get_group(cli.app).commands)
@@ -354,6 +355,33 @@ class TestReport:
             assert arm in answer.out
         assert "drawn and simulated" in answer.out
         assert "index.html" in answer.out.replace("\n", "")
+
+
+class TestExport:
+    def test_json_counts_what_was_written(self, recap: Recap, tmp_path: Path) -> None:
+        made = exporting.project(
+            tmp_path / "p",
+            {"a": [exporting.picture("x", 0, short="a car"), exporting.picture("y", 1)]},
+        )
+        to, config = str(tmp_path / "out"), str(made.file)
+        words = ["export", "-f", "kohya", "--style", "short", "--to", to, "-c", config]
+        answer = recap(*words, "--json")
+        assert (answer.code, answer.err) == (0, "")
+        assert (answer.told["exported"], answer.told["failed"]) == (1, {"refused": 1})
+        assert (tmp_path / "out" / "x.txt").read_bytes() == b"a car\n"
+        assert recap(*words).line.startswith(f"recap: {to}: is not empty")
+        shown = recap(*words, "--force")
+        assert shown.code == 0
+        assert "1  pictures exported to" in shown.out
+        assert "1  left out: caption refused" in shown.out
+
+    def test_before_anything_was_made(self, recap: Recap, project: Project, tmp_path: Path) -> None:
+        drawn(project)
+        words = ["export", "--style", "short", "--to", str(tmp_path / "out")]
+        line = recap(*words, "-c", str(project.file)).line
+        assert line.startswith("recap: export: human_captions[short] is not read")
+        assert line.endswith("`recap run` brings everything up to date")
+        assert not (tmp_path / "out").exists()
 
 
 def test_pretrain_knows_its_models(recap: Recap, tmp_path: Path) -> None:

@@ -173,6 +173,20 @@ def _train(project: Project, key: str, version: str) -> None:
     _save(project, key, version, pipeline, facts)
 
 
+def shown(project: Project, key: str, longest: int) -> Callable[[list[str], int], limit.Chosen]:
+    """What the arm shows of some uids in an epoch, by its own draw; `longest` is in tokens.
+
+    Raises:
+        UserError: if there is no such arm.
+        NotReady: if a caption set of its mix is not built from the shards as they are now.
+    """
+    mine = arm(project, key)
+    frames = {style: manifest.frame(project, style) for style in mine.arm.mix}
+    policy = project.config.t2i.over_limit
+    mix, mix_seed = Mix(dict(mine.arm.mix)), seed("mix", project.config.t2i.seed, mine.seed)
+    return lambda uids, epoch: limit.choose(frames, mix, uids, epoch, mix_seed, longest, policy)
+
+
 def _captions(
     project: Project, key: str, uids: list[str], pipeline: StableDiffusionPipeline
 ) -> tuple[Callable[[int], np.ndarray], torch.Tensor, Callable[[], int]]:
@@ -183,12 +197,11 @@ def _captions(
     place = {text: row for row, text in enumerate(texts)}
     at = {uid: row for row, uid in enumerate(uids)}
     longest = pipeline.tokenizer.model_max_length
-    policy = project.config.t2i.over_limit
-    mix, mix_seed = Mix(dict(mine.arm.mix)), seed("mix", project.config.t2i.seed, mine.seed)
+    epoch_of = shown(project, key, longest)
     dropped: list[int] = []
 
     def draw(epoch: int) -> np.ndarray:
-        chosen = limit.choose(frames, mix, uids, epoch, mix_seed, longest, policy)
+        chosen = epoch_of(uids, epoch)
         dropped.append(chosen.dropped)
         rows = np.full(len(uids), -1)
         rows[[at[uid] for uid in chosen.uids]] = [place[text] for text in chosen.captions]

@@ -18,7 +18,9 @@ _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _PEOPLE = {"human", "humans", "people", "annotator", "annotators", "manual", "handwritten"}
 _LENGTHS = {SHORT, LONG}
 _PLAIN = {"caption", "captions", "text", "description", "desc"}
-_MACHINE = {"blip", "llava", "gpt", "model", "generated", "synthetic", "auto", "machine", "url"}
+_MACHINE = {"blip", "llava", "gpt", "model", "generated", "synthetic", "auto", "machine", "url"} | {
+    "recaptions",  # where `recap export` puts captions
+}
 _LONGER = 20
 
 

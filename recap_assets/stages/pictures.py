@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -40,3 +42,14 @@ def of_shard(project: Project, shard: str, rows: pl.DataFrame, size: int) -> np.
     tar = images.source(project, shard)
     with PictureReader(tar.path, project.config.dataset.max_pixels) as reader:
         return reader.tensor(rows, size)
+
+
+@contextmanager
+def encoded(project: Project, shard: str) -> Iterator[Callable[[Mapping[str, Any]], bytes]]:
+    """Within the block, what gives the bytes of an index row's picture as its source has them.
+
+    It raises UserError where they are no longer those that were indexed.
+    """
+    tar = images.source(project, shard)
+    with PictureReader(tar.path, project.config.dataset.max_pixels) as reader:
+        yield lambda row: reader.bytes(row["offset"], row["size"], row["image_sha256"])

@@ -190,6 +190,7 @@ def test_a_nested_field_is_read_as_the_graph_reads_it() -> None:
         ({"long": -0.127, "short": 3}, None),
         ({"short_blip": "a red car", "gpt_human": "a red car"}, None),
         ({"category": "two words", "title": "a red car"}, None),
+        ({"recaptions": {"human": {"caption": "a red car"}}}, None),
     ],
 )
 def test_what_is_not_a_human_caption(fields: dict[str, object], reason: str | None) -> None:
