@@ -10,8 +10,9 @@ from recap_assets.experiment.fingerprint import digest
 from recap_assets.experiment.project import Project
 from recap_assets.images import index
 from recap_assets.images.reader import PictureReader
+from recap_assets.images.reading import Reading
+from recap_assets.images.shard import Shard
 from recap_assets.images.sheet import contact_sheet
-from recap_assets.images.sources import ShardSource
 from recap_assets.stages import inputs
 from recap_assets.stages.memory import remembered
 from recap_assets.stages.stage import Key, Markdown, NotReady, Product, Stage, Table, named
@@ -24,8 +25,8 @@ def keys(project: Project) -> list[Key]:
     return list(inputs.shards(project))
 
 
-def source(project: Project, shard: str) -> ShardSource:
-    """The tar of a shard.
+def source(project: Project, shard: str) -> Shard:
+    """Where a shard is read.
 
     Raises:
         UserError: if the data set has no such shard.
@@ -63,9 +64,9 @@ def content(project: Project, shard: str) -> str:
 
 
 def wanted(project: Project, key: Key) -> str:
-    """The tar's stamp and the settings: what the index should be of."""
+    """The shard's stamp and the settings: what the index should be of."""
     tar = source(project, named(key))
-    return digest([list(index.stamp(tar)), _settings(project)])
+    return digest([list(tar.stamp()), _settings(project)])
 
 
 def made(project: Project, key: Key, version: str) -> bool:
@@ -83,9 +84,7 @@ def build(project: Project, key: Key) -> Product:
     shard = named(key)
     tar = source(project, shard)
     dataset = project.config.dataset
-    written = index.refresh(
-        project.image_index(shard), tar, dataset.caption, dataset.url, dataset.max_pixels
-    )
+    written = index.refresh(project.image_index(shard), tar, Reading.of(dataset))
     rows = pl.read_parquet(project.image_index(shard))
     bad = rows.filter(pl.col("status") == "error")
     return Product(
@@ -121,8 +120,7 @@ def gate(project: Project, shard: str) -> str | None:
 
 
 def _settings(project: Project) -> str:
-    dataset = project.config.dataset
-    return index.settings_digest(dataset.caption, dataset.url, dataset.max_pixels)
+    return Reading.of(project.config.dataset).digest()
 
 
 def _current(project: Project, shard: str) -> bool:
@@ -130,9 +128,9 @@ def _current(project: Project, shard: str) -> bool:
     return path.exists() and index.is_current(path, tar, _settings(project))
 
 
-def _preview(tar: ShardSource, rows: pl.DataFrame, max_pixels: int) -> str:
+def _preview(tar: Shard, rows: pl.DataFrame, max_pixels: int) -> str:
     some = rows.filter(pl.col("status") == "ok").head(16)
-    with PictureReader(tar.path, max_pixels) as reader:
+    with PictureReader(tar, max_pixels) as reader:
         return contact_sheet(list(reader.pictures(some)))
 
 

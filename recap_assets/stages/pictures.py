@@ -38,5 +38,5 @@ def read(paths: Sequence[Path], size: int) -> np.ndarray:
 def of_shard(project: Project, shard: str, rows: pl.DataFrame, size: int) -> np.ndarray:
     """uint8 [N, size, size, 3] of index rows of one shard, centre-cropped."""
     tar = images.source(project, shard)
-    with PictureReader(tar.path, project.config.dataset.max_pixels) as reader:
+    with PictureReader(tar, project.config.dataset.max_pixels) as reader:
         return reader.tensor(rows, size)

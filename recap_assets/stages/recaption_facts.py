@@ -62,5 +62,5 @@ def _some(project: Project, shard: str, number: int) -> pl.DataFrame:
 
 def _sheet(project: Project, shard: str, number: int) -> str:
     tar = images.source(project, shard)
-    with PictureReader(tar.path, project.config.dataset.max_pixels) as reader:
+    with PictureReader(tar, project.config.dataset.max_pixels) as reader:
         return contact_sheet(list(reader.pictures(_some(project, shard, number))))
