@@ -12,6 +12,7 @@ from recap_assets.experiment.errors import UserError
 _CHUNK = 1 << 16
 #: The most characters of one element, and of what stands between two.
 _LONGEST = 1 << 22
+_GOES_ON = ("", *"0123456789+-.eE")
 _DECODER = json.JSONDecoder()
 
 
@@ -76,8 +77,8 @@ class _Reader:
                 if not self._more():
                     raise self._bad("is no JSON, or cut") from error
                 continue
-            # A number may go on in what was not read yet.
-            if end < len(self._text) or not self._more():
+            # A number may go on in what was not read yet, as 0 does in 0.5.
+            if self._text[end : end + 1] not in _GOES_ON or not self._more():
                 self._at = end
                 return value
 

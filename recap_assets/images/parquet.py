@@ -35,14 +35,14 @@ def opened(path: File) -> Iterator[pq.ParquetFile]:
 
 
 def batches(
-    path: File, file: pq.ParquetFile, columns: Sequence[str], rows: int, first_group: int = 0
+    path: File, file: pq.ParquetFile, columns: Sequence[str], rows: int
 ) -> Iterator[pa.RecordBatch]:
-    """Batches of at most `rows` rows, a row group in pieces of about a page at a time.
+    """Batches of at most `rows` rows; in memory are they and a page of each column.
 
     Raises:
         UserError: if a row group says that its values are of an insane size.
     """
-    for group in range(first_group, file.num_row_groups):
+    for group in range(file.num_row_groups):
         _check(path, file.metadata.row_group(group), columns)
         yield from file.iter_batches(rows, row_groups=[group], columns=list(columns))
 
@@ -68,23 +68,21 @@ class RowReader:
         sizes = [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
         self._starts = [0, *accumulate(sizes)]
         self._values: Iterator[pa.Scalar] = iter(())
-        self._next = -1
+        self._group, self._next = -1, 0
 
     def value(self, row: int) -> pa.Scalar:
         """The value in a row; null where the file has no such row. Raises as `opened`."""
         if not 0 <= row < self._starts[-1]:
-            return pa.NULL
+            return pa.scalar(None)
         group = bisect_right(self._starts, row) - 1
-        if not max(self._starts[group], self._next) <= row or not self._in(group):
-            self._values, self._next = self._group(group), self._starts[group]
+        if group != self._group or row < self._next:
+            self._values, self._next = self._read(group), self._starts[group]
+            self._group = group
         found = next(islice(self._values, row - self._next, None))
         self._next = row + 1
         return found
 
-    def _in(self, group: int) -> bool:
-        return self._starts[group] <= self._next < self._starts[group + 1]
-
-    def _group(self, group: int) -> Iterator[pa.Scalar]:
+    def _read(self, group: int) -> Iterator[pa.Scalar]:
         try:
             for batch in self._file.iter_batches(_FEW, row_groups=[group], columns=[self._column]):
                 yield from batch.column(0)
