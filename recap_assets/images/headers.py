@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from typing import BinaryIO
 
 from recap_assets.experiment.errors import UserError
-from recap_assets.images.locations import File, line, open_file
+from recap_assets.images.locations import File, line, open_file, read_range, unreadable
 
 _PACKED = {
     b"\x1f\x8b": "gzip",
@@ -97,6 +97,8 @@ def _open(path: File, file: BinaryIO) -> tarfile.TarFile:
 def _next(path: File, tar: tarfile.TarFile, last: str) -> tarfile.TarInfo | None:
     try:
         return tar.next()
+    except OSError as error:
+        raise unreadable(path, error) from error
     except Exception as error:
         # Besides its own errors, tarfile passes on what a hostile header makes int() raise.
         raise _damaged(path, tar.offset, last, line(error)) from error
@@ -115,14 +117,13 @@ def _check_extent(path: File, header: tarfile.TarInfo, last: str, length: int) -
 
 def _check_end(path: File, file: BinaryIO, offset: int, last: str) -> None:
     """tarfile ends in silence at any block that is no header; only zeros are an end."""
-    file.seek(offset)
-    block = file.read(tarfile.BLOCKSIZE)
+    block = read_range(path, file, offset, tarfile.BLOCKSIZE)
     if len(block) < tarfile.BLOCKSIZE:
         raise _damaged(path, offset + len(block), last, "the file ends without a tar's end mark")
     if any(block):
         raise _damaged(path, offset, last, "no member begins here")
     position = offset + len(block)
-    while chunk := file.read(_CHUNK):
+    while chunk := read_range(path, file, position, _CHUNK):
         if any(chunk):
             raise _damaged(
                 path, position, last, "data follows the tar's end mark, as in tars joined by cat"
