@@ -194,9 +194,7 @@ def test_a_network_that_fails_in_the_middle_is_a_user_error(tmp_path: Path) -> N
 
     fsspec.register_implementation("failing", Failing, clobber=True)
     tar(tmp_path, "failing://b/0.tar", count=10, size=400_000)
-    with pytest.raises(
-        UserError, match=r"b/0\.tar: cannot be read \(the server does not"
-    ):
+    with pytest.raises(UserError, match=r"b/0\.tar: cannot be read \(the server does not"):
         index.build(shards("failing://b/0.tar")[0])
 
 
