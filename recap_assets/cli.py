@@ -66,10 +66,13 @@ def main() -> None:
 
 @app.command()
 def init(
-    patterns: Annotated[list[str], typer.Argument(help="Tars, globs or brace ranges.")],
+    patterns: Annotated[
+        list[str],
+        typer.Argument(help="Tars, Parquet, globs, brace ranges, URLs, a folder, or a COCO JSON."),
+    ],
     force: Annotated[bool, typer.Option("--force", help="Replace an existing recap.yaml.")] = False,
 ) -> None:
-    """Look at webdataset tars and write a recap.yaml for them here.
+    """Look at pictures in any format and write a recap.yaml for them here.
 
     Example: recap init 'shards/{00000..00099}.tar'
     """

@@ -223,7 +223,7 @@ class TestRun:
                     "asset": "captioner",
                     "partition": "recap",
                     "state": "missing",
-                    "reason": "human_captions[short] is not read as its tars are now",
+                    "reason": "human_captions[short] is not read as its shards are now",
                 }
             ],
         }

@@ -7,8 +7,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heappush, heappushpop
-from pathlib import Path
-from typing import BinaryIO
 
 import polars as pl
 
@@ -17,10 +15,9 @@ from recap_assets.experiment import fingerprint
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.keys import check_key
 from recap_assets.images.decode import MAX_PIXELS, DecodeError, decode
-from recap_assets.images.row import PICTURES
+from recap_assets.images.sample import LARGEST_PICTURE, Sample
+from recap_assets.images.shard import Shard
 from recap_assets.images.sidecar import read_sidecar
-from recap_assets.images.sources import open_shard
-from recap_assets.images.tars import Sample, samples
 
 HUMAN = pl.Schema(
     {
@@ -42,7 +39,7 @@ class HumanCaptions:
     """People's captions and what was passed over on the way.
 
     frame: `HUMAN` columns, a row per picture and style, sorted; `split` is train or validation, the
-        same for all styles of a picture; `image` holds the encoded picture as it lies in its tar.
+        same for all styles of a picture; `image` holds the encoded picture as it lies in its shard.
     skipped: samples without a picture, without a caption in some style, with a picture seen before,
         or with one that cannot be decoded, by reason.
     warnings: what to tell the user about the size of the set, one line each.
@@ -66,7 +63,7 @@ class _Picture:
 
 
 def read_human(
-    paths: Sequence[Path],
+    shards: Sequence[Shard],
     captions: Mapping[str, str],
     images: int,
     validation: float,
@@ -75,14 +72,14 @@ def read_human(
 ) -> HumanCaptions:
     """Pick `images` pictures that decode and have a caption of every style in `captions`.
 
-    Pictures are picked by a hash of (`seed`, uid), so neither the order nor the packing of the tars
-    `paths` matters; of pictures that occur twice the first counts. `captions` maps a style to where
-    its text lies: a member's extension (`txt`) or a field of the JSON (`json.short`). Of the picked
-    ones the share `validation` in [0, 1), at least one picture if it is above 0, goes to
-    validation: those first by another hash.
+    Pictures are picked by a hash of (`seed`, uid), so neither the order nor the packing of the
+    `shards` matters; of pictures that occur twice the first counts. `captions` maps a style to
+    where its text lies: a member's extension (`txt`), a field of the JSON (`json.short`) or a
+    column. Of the picked ones the share `validation` in [0, 1), at least one picture if it is above
+    0, goes to validation: those first by another hash.
 
     Raises:
-        UserError: if no style is named, a tar cannot be read, or fewer than two pictures are
+        UserError: if no style is named, a shard cannot be read, or fewer than two pictures are
         usable.
     """
     if not captions:
@@ -92,7 +89,7 @@ def read_human(
     for style in captions:
         check_key("style", style)
     skipped: Counter[str] = Counter()
-    found = _pick(_pictures(paths, captions, skipped), images, seed, max_pixels, skipped)
+    found = _pick(_pictures(shards, captions, skipped), images, seed, max_pixels, skipped)
     if len(found) < LEAST:
         raise UserError(_too_few(len(found), captions, skipped))
     held = _validation([picture.uid for picture in found], validation, seed)
@@ -107,41 +104,30 @@ def content_digest(frame: pl.DataFrame, style: str) -> str:
 
 
 def _pictures(
-    paths: Sequence[Path], captions: Mapping[str, str], skipped: Counter[str]
+    shards: Sequence[Shard], captions: Mapping[str, str], skipped: Counter[str]
 ) -> Iterator[_Picture]:
     """Every sample with a picture and all captions."""
-    for path in paths:
-        with open_shard(path) as file:
-            for sample in samples(path):
-                picture = _picture(file, sample, captions, skipped)
-                if picture is not None:
-                    yield picture
+    for shard in shards:
+        for sample in shard.samples():
+            picture = _picture(sample, captions, skipped)
+            if picture is not None:
+                yield picture
 
 
-def _picture(
-    file: BinaryIO, sample: Sample, captions: Mapping[str, str], skipped: Counter[str]
-) -> _Picture | None:
-    extension = next((name for name in sample.members if name in PICTURES), None)
-    if extension is None:
-        skipped["no picture"] += 1
+def _picture(sample: Sample, captions: Mapping[str, str], skipped: Counter[str]) -> _Picture | None:
+    member = sample.picture()
+    if member is None or member.size > LARGEST_PICTURE:
+        skipped["no picture" if member is None else "picture too large"] += 1
         return None
     texts = {
-        style: status.clean(read_sidecar(lambda name: _bytes(file, sample, name), place, None).alt)
+        style: status.clean(read_sidecar(sample.text, place, None, sample.record).alt)
         for style, place in captions.items()
     }
     if not all(texts.values()):
         skipped["no caption"] += 1
         return None
-    data = _bytes(file, sample, extension) or b""
+    data = sample.read(member)
     return _Picture(sample.key, hashlib.sha256(data).hexdigest(), data, texts)
-
-
-def _bytes(file: BinaryIO, sample: Sample, extension: str) -> bytes | None:
-    member = sample.members.get(extension)
-    if member is None:
-        return None
-    file.seek(member.offset)
-    return file.read(member.size)
 
 
 def _pick(
@@ -200,7 +186,7 @@ def _too_few(usable: int, captions: Mapping[str, str], skipped: Counter[str]) ->
     places = ", ".join(f"{style} in {place}" for style, place in captions.items())
     return (
         f"human captions: {usable} usable pictures ({reasons or 'no samples'}), {LEAST} needed; "
-        f"write captions ({places}) into the tars or name other tars in human.urls"
+        f"write captions ({places}) beside the pictures or name other shards in human.urls"
     )
 
 

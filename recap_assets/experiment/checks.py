@@ -10,7 +10,7 @@ from recap_assets.experiment.keys import check_key
 from recap_assets.experiment.nearest import did_you_mean
 
 if TYPE_CHECKING:
-    from recap_assets.experiment.config import Config
+    from recap_assets.experiment.config import Config, Dataset
 
 ALT = "alt"
 RESERVED_ARMS = ("base", "real")
@@ -23,6 +23,7 @@ def problems(config: Config) -> Iterator[str]:
     yield from _keys("styles", config.styles, (ALT,))
     yield from _keys("captioners", config.captioners, ())
     yield from _keys("arms", config.arms, RESERVED_ARMS)
+    yield from _dataset_problems(config.dataset)
     yield from _style_problems(config)
     yield from _arm_problems(config)
     yield from _metric_problems(config)
@@ -50,6 +51,14 @@ def _key_problems(kind: str, key: str) -> Iterator[str]:
         check_key(kind, key)
     except UserError as error:
         yield str(error)
+
+
+def _dataset_problems(dataset: Dataset) -> Iterator[str]:
+    if dataset.source == "coco" and dataset.images is None:
+        yield "dataset.images: source coco needs the folder of the pictures; name it"
+    for name, source in (("table", "webdataset"), ("image", "parquet"), ("images", "coco")):
+        if getattr(dataset, name) is not None and dataset.source != source:
+            yield f"dataset.{name}: is for source {source}, not {dataset.source}; null it"
 
 
 def _style_problems(config: Config) -> Iterator[str]:

@@ -20,6 +20,7 @@ from pydantic import (
 from recap_assets.experiment.checks import problems
 
 Metric = Literal["soa_c", "soa_i", "ca", "pa_geo", "exact_scene", "fid"]
+Source = Literal["webdataset", "imagefolder", "parquet", "coco"]
 Weights = Literal["unet", "text_encoder"]
 CaptionerWeights = Literal["image_encoder", "text_decoder"]
 
@@ -65,26 +66,56 @@ class World(Section):
     prompts: Count = 256
 
 
-class Dataset(Section):
-    """Where the pictures are and which members of a sample hold the alt-text and the address.
+class Table(Section):
+    """Parquet of text and address beside downloaded tars: it fills what samples lack.
 
-    `caption` and `url` are a member's extension ("txt") or a field of its JSON ("json.alt").
+    Rows are found by key, uid, sha256 or url. A file named as a tar is read for that tar alone.
+    `caption` and `url` are columns, whatever the case; null means those with a usual name.
     """
 
-    source: Literal["webdataset"] = "webdataset"
+    urls: Urls
+    caption: Text | None = None
+    url: Text | None = None
+
+
+class Dataset(Section):
+    """Where the pictures are and where a sample has its alt-text and its address.
+
+    `caption` and `url` are a member's extension ("txt"), a field of its JSON ("json.alt") or a
+    column of the table that the format has (metadata.jsonl, Parquet columns, COCO's `caption`).
+
+    source: what `urls` name: tars, Parquet files with pictures, one folder, or one COCO JSON.
+    image: the column with the pictures of Parquet files; null finds it.
+    images: the folder of the pictures of a COCO JSON.
+    buckets: how many shards a folder is cut into, by a hash of each path; another number is
+        another data set.
+    lines: each line of a text member is a caption; alt-text is the first, `extra` has all.
+    near_duplicates: the most bits in which the difference hashes of pictures may differ that count
+        as the same where pictures are held out; null computes none.
+    """
+
+    source: Source = "webdataset"
     urls: Urls
     caption: Text = "txt"
     url: Text | None = None
     max_pixels: Count = 89_478_485
+    table: Table | None = None
+    image: Text | None = None
+    images: Text | None = None
+    buckets: Annotated[int, Field(ge=1, le=99_999)] = 16
+    lines: bool = False
+    near_duplicates: Annotated[int, Field(ge=0, le=16)] | None = None
 
 
 class Human(Section):
-    """The captions people wrote: `captions` says per style which member or JSON field holds them.
+    """The captions people wrote: `captions` says per style which member, field or column has them.
 
-    Without `urls` they are looked for in the data set itself.
+    Without `urls` they are looked for in the data set itself; `source` is their format, by default
+    that of the data set.
     """
 
     urls: Urls | None = None
+    source: Source | None = None
     captions: dict[str, Text] = {}
     images: Count = 100
     validation: ShareBelowOne = 0.1

@@ -8,11 +8,11 @@ from __future__ import annotations
 import os
 import tarfile
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import nullcontext
 from typing import BinaryIO
 
 from recap_assets.experiment.errors import UserError
-from recap_assets.images.sources import open_shard
+from recap_assets.images.locations import File, line, open_file, read_range, unreadable
 
 _PACKED = {
     b"\x1f\x8b": "gzip",
@@ -22,15 +22,34 @@ _PACKED = {
     b"PK\x03\x04": "zip",
 }
 _CHUNK = 1 << 20
+_LONGEST_EXTENSION = 1 << 20
+_EXTENSIONS = {
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+}
 
 
-def headers(path: Path) -> Iterator[tarfile.TarInfo]:
+class _Header(tarfile.TarInfo):
+    """A header whose extension is read into memory only if it is of a sane size."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.type in _EXTENSIONS and self.size > _LONGEST_EXTENSION:
+            raise tarfile.HeaderError(f"a header extension of {self.size} bytes")
+        return super()._proc_member(archive)  # type: ignore[misc]
+
+
+def headers(path: File, opened: BinaryIO | None = None) -> Iterator[tarfile.TarInfo]:
     """The header of every member, in order; see `printable` for its name.
+
+    `opened` is the file where the caller has it open; its position may be moved between headers.
 
     Raises:
         UserError: if the file is no plain tar, or is cut or damaged where reading gets to.
     """
-    with open_shard(path) as file:
+    with nullcontext(opened) if opened else open_file(path) as file:
         length = file.seek(0, os.SEEK_END)
         file.seek(0)
         _refuse_packed(path, file)
@@ -53,7 +72,7 @@ def printable(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def _refuse_packed(path: Path, file: BinaryIO) -> None:
+def _refuse_packed(path: File, file: BinaryIO) -> None:
     start = file.read(8)
     file.seek(0)
     for magic, name in _PACKED.items():
@@ -64,24 +83,28 @@ def _refuse_packed(path: Path, file: BinaryIO) -> None:
             )
 
 
-def _open(path: Path, file: BinaryIO) -> tarfile.TarFile:
+def _open(path: File, file: BinaryIO) -> tarfile.TarFile:
     try:
-        return tarfile.open(fileobj=file, mode="r:", encoding="utf-8", errors="surrogateescape")
+        return tarfile.open(
+            fileobj=file, mode="r:", tarinfo=_Header, encoding="utf-8", errors="surrogateescape"
+        )
     except Exception as error:
         raise UserError(
             f"{path}: not a tar ({error}, at byte 0); check the file or download it again"
         ) from error
 
 
-def _next(path: Path, tar: tarfile.TarFile, last: str) -> tarfile.TarInfo | None:
+def _next(path: File, tar: tarfile.TarFile, last: str) -> tarfile.TarInfo | None:
     try:
         return tar.next()
+    except OSError as error:
+        raise unreadable(path, error) from error
     except Exception as error:
         # Besides its own errors, tarfile passes on what a hostile header makes int() raise.
-        raise _damaged(path, tar.offset, last, str(error) or type(error).__name__) from error
+        raise _damaged(path, tar.offset, last, line(error)) from error
 
 
-def _check_extent(path: Path, header: tarfile.TarInfo, last: str, length: int) -> None:
+def _check_extent(path: File, header: tarfile.TarInfo, last: str, length: int) -> None:
     """tarfile takes a member's size on trust; its bytes must lie inside the file."""
     if not header.isreg() or header.issparse():
         return
@@ -92,16 +115,15 @@ def _check_extent(path: Path, header: tarfile.TarInfo, last: str, length: int) -
         raise _damaged(path, length, last, f"the file ends {missing} bytes too early")
 
 
-def _check_end(path: Path, file: BinaryIO, offset: int, last: str) -> None:
+def _check_end(path: File, file: BinaryIO, offset: int, last: str) -> None:
     """tarfile ends in silence at any block that is no header; only zeros are an end."""
-    file.seek(offset)
-    block = file.read(tarfile.BLOCKSIZE)
+    block = read_range(path, file, offset, tarfile.BLOCKSIZE)
     if len(block) < tarfile.BLOCKSIZE:
         raise _damaged(path, offset + len(block), last, "the file ends without a tar's end mark")
     if any(block):
         raise _damaged(path, offset, last, "no member begins here")
     position = offset + len(block)
-    while chunk := file.read(_CHUNK):
+    while chunk := read_range(path, file, position, _CHUNK):
         if any(chunk):
             raise _damaged(
                 path, position, last, "data follows the tar's end mark, as in tars joined by cat"
@@ -109,7 +131,7 @@ def _check_end(path: Path, file: BinaryIO, offset: int, last: str) -> None:
         position += len(chunk)
 
 
-def _damaged(path: Path, position: int, last: str, reason: str) -> UserError:
+def _damaged(path: File, position: int, last: str, reason: str) -> UserError:
     return UserError(
         f"{path}: unreadable from byte {position}, at {last} ({reason}); "
         f"copy, download or write the tar again"

@@ -1,10 +1,10 @@
-"""Pictures of a shard read from their byte ranges, each checked against its digest in the index."""
+"""Pictures of a shard read by their index rows, each checked against its digest in the index."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import ExitStack
 from types import TracebackType
 
 import numpy as np
@@ -15,22 +15,23 @@ from PIL import Image
 from recap_assets.experiment.errors import UserError
 from recap_assets.images.decode import MAX_PIXELS, DecodeError, decode
 from recap_assets.images.fit import Fit, fit
-from recap_assets.images.sources import open_shard
+from recap_assets.images.shard import Shard
 
 
 class PictureReader:
-    """An open tar whose pictures are read by index rows. One reader serves one thread.
+    """An open shard whose pictures are read by index rows. One reader serves one thread.
 
     Example:
-        with PictureReader(source.path) as reader:
+        with PictureReader(shard) as reader:
             batch = reader.tensor(index.filter(pl.col("status") == "ok").head(64), size=64)
     """
 
-    def __init__(self, path: Path, max_pixels: int = MAX_PIXELS) -> None:
-        """Raises UserError if the tar cannot be opened."""
-        self._path = path
+    def __init__(self, shard: Shard, max_pixels: int = MAX_PIXELS) -> None:
+        """Raises UserError if the shard cannot be opened."""
+        self._path = shard.path
         self._max_pixels = max_pixels
-        self._file = open_shard(path)
+        self._stack = ExitStack()
+        self._read = self._stack.enter_context(shard.open())
 
     def __enter__(self) -> PictureReader:
         return self
@@ -44,21 +45,20 @@ class PictureReader:
         self.close()
 
     def close(self) -> None:
-        """Close the tar; the reader cannot be used after."""
-        self._file.close()
+        """Close the shard; the reader cannot be used after."""
+        self._stack.close()
 
-    def bytes(self, offset: int, size: int, sha256: str) -> bytes:
-        """The encoded picture at `offset`.
+    def bytes(self, key: str, offset: int, size: int, sha256: str) -> bytes:
+        """The encoded picture of the index row with this key, offset and size.
 
         Raises:
             UserError: if the bytes there do not have this `sha256` (64 hex digits).
         """
-        self._file.seek(offset)
-        data = self._file.read(size)
+        data = self._read(key, offset, size)
         if hashlib.sha256(data).hexdigest() != sha256:
             raise UserError(
-                f"{self._path}: bytes {offset} to {offset + size} are not the picture that was "
-                f"indexed, so the tar changed; index the shard again"
+                f"{self._path}: the picture {key!r} is not the one that was indexed, so the shard "
+                f"changed; index it again"
             )
         return data
 
@@ -71,7 +71,7 @@ class PictureReader:
         for key, offset, size, sha256 in rows.select(
             "key", "offset", "size", "image_sha256"
         ).iter_rows():
-            data = self.bytes(offset, size, sha256)
+            data = self.bytes(key, offset, size, sha256)
             try:
                 yield decode(data, self._max_pixels)
             except DecodeError as error:

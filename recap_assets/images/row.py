@@ -1,16 +1,17 @@
-"""One sample of a tar as one index row: which member is its picture, and what became of it."""
+"""One sample as one index row: which member is its picture, and what became of it."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from typing import NamedTuple
 
-from recap_assets.images.decode import DecodeError, decode
-from recap_assets.images.sidecar import read_sidecar
-from recap_assets.images.tars import Member, Sample
+from PIL import Image
 
-PICTURES = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff")
+from recap_assets.images.decode import DecodeError, decode
+from recap_assets.images.near import difference_hash
+from recap_assets.images.reading import Reading
+from recap_assets.images.sample import LARGEST_PICTURE, PICTURES, Member, Sample
+from recap_assets.images.sidecar import read_sidecar
 
 Row = dict[str, object]
 
@@ -20,29 +21,24 @@ class _Outcome(NamedTuple):
     error: str | None
     width: int | None
     height: int | None
+    phash: int | None = None
 
 
 class RowMaker:
     """Makes the rows of one shard in its order; keeps digests and keys to know repeats by."""
 
-    def __init__(self, shard: str, caption: str, url: str | None, max_pixels: int) -> None:
+    def __init__(self, shard: str, reading: Reading) -> None:
         self._shard = shard
-        self._caption = caption
-        self._url = url
-        self._max_pixels = max_pixels
+        self._reading = reading
         self._keys: set[str] = set()
-        self._pictures: dict[str, tuple[str, int, int]] = {}
+        self._pictures: dict[str, tuple[str, _Outcome]] = {}
 
-    def row(self, sample: Sample, read: Callable[[Member], bytes]) -> Row:
-        """The row of `sample`, columns as in `schema.INDEX`; `read` gives a member's bytes."""
-
-        def member(extension: str) -> bytes | None:
-            found = sample.members.get(extension)
-            return read(found) if found else None
-
-        text = read_sidecar(member, self._caption, self._url)
-        picture = _picture(sample)
-        data = read(picture) if picture else b""
+    def row(self, sample: Sample) -> Row:
+        """The row of `sample`, columns as in `schema.INDEX`."""
+        reading = self._reading
+        text = read_sidecar(sample.text, reading.caption, reading.url, sample.record, reading.lines)
+        picture = sample.picture()
+        data = sample.read(picture) if picture and picture.size <= LARGEST_PICTURE else b""
         sha256 = hashlib.sha256(data).hexdigest() if data else ""
         outcome = self._outcome(sample, picture, data, sha256)
         notes = [outcome.error, *self._notes(sample, picture), *text.notes]
@@ -62,6 +58,7 @@ class RowMaker:
             "extra": text.extra,
             "status": outcome.status,
             "error": "; ".join(note for note in notes if note) or None,
+            "phash": outcome.phash,
         }
 
     def _outcome(
@@ -70,15 +67,22 @@ class RowMaker:
         if picture is None:
             only = f" (only {', '.join(sample.members)})" if sample.members else ""
             return _Outcome("error", f"no picture{only}", None, None)
+        if picture.size > LARGEST_PICTURE:
+            reason = f"{picture.size} bytes are more than {LARGEST_PICTURE}"
+            return _Outcome("error", reason, None, None)
         if sha256 in self._pictures:
-            first, width, height = self._pictures[sha256]
-            return _Outcome("duplicate", f"same picture as {first}", width, height)
+            first, known = self._pictures[sha256]
+            return known._replace(status="duplicate", error=f"same picture as {first}")
         try:
-            width, height = decode(data, self._max_pixels).size
+            outcome = self._ok(decode(data, self._reading.max_pixels))
         except DecodeError as error:
             return _Outcome("error", error.reason, None, None)
-        self._pictures[sha256] = (sample.key, width, height)
-        return _Outcome("ok", None, width, height)
+        self._pictures[sha256] = (sample.key, outcome)
+        return outcome
+
+    def _ok(self, image: Image.Image) -> _Outcome:
+        phash = difference_hash(image) if self._reading.near_duplicates else None
+        return _Outcome("ok", None, *image.size, phash)
 
     def _notes(self, sample: Sample, picture: Member | None) -> list[str]:
         notes = [f"{rejected.name} not read: {rejected.reason}" for rejected in sample.rejected]
@@ -86,10 +90,5 @@ class RowMaker:
         if picture and len(several) > 1:
             notes.append(f"{picture.extension} taken of {', '.join(several)}")
         if sample.key in self._keys:
-            notes.append("the tar has this key more than once")
+            notes.append("the shard has this key more than once")
         return notes
-
-
-def _picture(sample: Sample) -> Member | None:
-    """The first member that is a picture; the tar's order decides between several."""
-    return next((found for name, found in sample.members.items() if name in PICTURES), None)

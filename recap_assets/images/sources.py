@@ -1,4 +1,4 @@
-"""Which tars a project reads: patterns become a sorted list of shards with keys and paths."""
+"""Which files a project reads: patterns become a sorted list of shards with keys and paths."""
 
 from __future__ import annotations
 
@@ -6,76 +6,64 @@ import glob
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
-from typing import BinaryIO
+from typing import NamedTuple
 
 from braceexpand import braceexpand
 
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.keys import check_key
+from recap_assets.images.locations import File, remote
 
 # Two letters at least, for C:/ is a path.
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 
 
-@dataclass(frozen=True)
-class ShardSource:
-    """One tar: `key` names its partition, `path` is where it lies."""
+class ShardSource(NamedTuple):
+    """One file of a data set: `key` names its partition, `path` is where it lies."""
 
     key: str
-    path: Path
+    path: File
 
 
 def expand(urls: str | list[str], locate: Callable[[str], str]) -> list[ShardSource]:
     """The shards that `urls` name, sorted by key; a key is the file name without its suffix.
 
     Each url may hold brace ranges (`{00000..00099}.tar`), then globs (`*.tar`, `**/*.tar`).
-    `locate` turns a relative path into one that can be opened.
+    `locate` turns a relative path into one that can be opened. A URL with a scheme is looked up on
+    the file system it names; whether a remote file named in full is there shows when it is read.
 
     Raises:
-        UserError: if nothing matches, a file is missing or is a folder, a url is remote or
-            malformed, a file name cannot be a key, or two files share a key.
+        UserError: if nothing matches, a file is missing or is a folder, a url is malformed or needs
+            a driver that is not installed, a file name cannot be a key, or two share a key.
     """
     patterns = [urls] if isinstance(urls, str) else list(urls)
     if not patterns:
         raise UserError(
-            "dataset urls: the list is empty; name at least one tar, for example shards/*.tar"
+            "dataset urls: the list is empty; name at least one file, for example shards/*.tar"
         )
     shards: dict[str, ShardSource] = {}
-    for path in _paths(patterns, locate):
+    for path in paths(patterns, locate):
         shard = ShardSource(check_key("shard", path.stem), path)
         if shard.key in shards:
             raise UserError(
                 f"shard {shard.key!r}: named twice, by {shards[shard.key].path} and {path}; "
-                f"rename one tar or narrow the urls"
+                f"rename one or narrow the urls"
             )
         shards[shard.key] = shard
     return [shards[key] for key in sorted(shards)]
 
 
-def open_shard(path: Path) -> BinaryIO:
-    """Open a tar for seeking and reading; every read of a shard passes here.
-
-    Raises:
-        UserError: if it cannot be opened.
-    """
-    try:
-        return path.open("rb")
-    except OSError as error:
-        raise UserError(
-            f"{path}: cannot be read ({error.strerror}); check that the tar exists and is yours"
-        ) from error
+def paths(urls: Iterable[str], locate: Callable[[str], str]) -> Iterator[File]:
+    """The files that `urls` name, in their order. Raises as `expand`."""
+    for pattern in urls:
+        for url in braces(pattern):
+            yield from _matches(url, locate(url))
 
 
-def _paths(patterns: Iterable[str], locate: Callable[[str], str]) -> Iterator[Path]:
-    for pattern in patterns:
-        for url in _braces(pattern):
-            yield from _matches(url, _local(locate(url)))
-
-
-def _braces(pattern: str) -> Iterator[str]:
+def braces(pattern: str) -> Iterator[str]:
+    """The urls of a brace range. Raises UserError if its braces are unbalanced."""
     try:
         # A backslash separates folders on Windows, so it can quote braces only elsewhere.
         yield from braceexpand(pattern, escape=os.sep != "\\")
@@ -85,20 +73,29 @@ def _braces(pattern: str) -> Iterator[str]:
         ) from error
 
 
-def _local(located: str) -> str:
-    """The path in `located`, which may be written file://."""
-    if located.startswith("file://"):
-        return located.removeprefix("file://")
-    remote = _SCHEME.match(located)
-    if remote:
+def _matches(url: str, located: str) -> list[File]:
+    if _SCHEME.match(located) and not located.startswith("file://"):
+        return _remote_matches(located)
+    return list(_local_matches(url, located.removeprefix("file://")))
+
+
+def _remote_matches(located: str) -> list[File]:
+    path = remote(located)
+    if not glob.has_magic(path.path):
+        return [path]
+    try:
+        path.fs.invalidate_cache()
+        found = sorted(match for match in path.fs.glob(path.path) if path.fs.isfile(match))
+    except Exception as error:
         raise UserError(
-            f"{located}: {remote[1]}: is no local path, and shards are read locally; "
-            f"copy or mount the tars and name that folder"
-        )
-    return located
+            f"{located}: cannot be listed ({error}); check the address and your credentials"
+        ) from error
+    if not found:
+        raise UserError(f"{located}: no file matches; check the pattern")
+    return [remote(path.fs.unstrip_protocol(match)) for match in found]
 
 
-def _matches(url: str, located: str) -> list[Path]:
+def _local_matches(url: str, located: str) -> list[Path]:
     path = Path(located)
     if glob.has_magic(url) and not path.exists():
         found = sorted(Path(match) for match in glob.glob(_pattern(url, located), recursive=True))
@@ -110,7 +107,8 @@ def _matches(url: str, located: str) -> list[Path]:
         return found
     if path.is_dir():
         raise UserError(
-            f"{located}: is a folder; name the tars in it, for example {url.rstrip('/')}/*.tar"
+            f"{located}: is a folder; name the tars in it, for example {url.rstrip('/')}/*.tar, or "
+            f"say source: imagefolder"
         )
     if not path.is_file():
         raise UserError(f"{located}: no such file; check the name or narrow the brace range")

@@ -8,10 +8,13 @@ from __future__ import annotations
 import re
 import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from functools import partial
+from typing import BinaryIO
 
+from recap_assets.experiment.errors import UserError
 from recap_assets.images.headers import headers, printable
+from recap_assets.images.locations import File, open_file, read_range
+from recap_assets.images.sample import Member, Rejected, Sample
 
 # The two patterns of webdataset's tariterators: how a name splits, and which names are not samples.
 _NAME = re.compile(r"^((?:.*/|)[^.]+)[.]([^/]*)$")
@@ -27,34 +30,7 @@ _SPECIAL = {
 }
 
 
-@dataclass(frozen=True)
-class Member:
-    """A file in a tar: its name, its lower-case extension, and where its bytes lie."""
-
-    name: str
-    extension: str
-    offset: int
-    size: int
-
-
-@dataclass(frozen=True)
-class Rejected:
-    """A member that is not read, and why."""
-
-    name: str
-    reason: str
-
-
-@dataclass
-class Sample:
-    """Consecutive members that share a folder and a base name, the `key`; in the tar's order."""
-
-    key: str
-    members: dict[str, Member] = field(default_factory=dict)
-    rejected: list[Rejected] = field(default_factory=list)
-
-
-def samples(path: Path) -> Iterator[Sample]:
+def samples(path: File) -> Iterator[Sample]:
     """The samples of a tar in its order, as webdataset groups them, one in memory at a time.
 
     A name splits at the first dot after its folder. Folders, names without a dot or that start
@@ -64,19 +40,20 @@ def samples(path: Path) -> Iterator[Sample]:
     Raises:
         UserError: if the file is no plain tar, or is cut or damaged where reading gets to.
     """
-    current: Sample | None = None
-    for header in headers(path):
-        named = _key_of(header)
-        if named is None:
-            continue
-        key, extension = named
-        if current is None or key != current.key or extension in current.members:
-            if current is not None:
-                yield current
-            current = Sample(key)
-        _add(current, header, extension)
-    if current is not None:
-        yield current
+    with open_file(path) as file:
+        current: Sample | None = None
+        for header in headers(path, file):
+            named = _key_of(header)
+            if named is None:
+                continue
+            key, extension = named
+            if current is None or key != current.key or extension in current.members:
+                if current is not None:
+                    yield current
+                current = Sample(key, source=partial(_read, path, file))
+            _add(current, header, extension)
+        if current is not None:
+            yield current
 
 
 def split_name(name: str) -> tuple[str, str] | None:
@@ -92,6 +69,15 @@ def unsafe_name(name: str) -> str | None:
     if ".." in re.split(r"[\\/]", name):
         return "name with '..'"
     return None
+
+
+def _read(path: File, file: BinaryIO, member: Member) -> bytes:
+    data = read_range(path, file, member.offset, member.size)
+    if len(data) != member.size:
+        raise UserError(
+            f"{path}: ends inside {member.name!r}; wait until it is complete and run again"
+        )
+    return data
 
 
 def _key_of(header: tarfile.TarInfo) -> tuple[str, str] | None:

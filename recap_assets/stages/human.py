@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from recap_assets.captions.human import HumanCaptions, content_digest, read_human
@@ -9,9 +11,9 @@ from recap_assets.experiment import atomic
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.fingerprint import digest
 from recap_assets.experiment.project import Project
-from recap_assets.images.index import stamp
-from recap_assets.images.sources import ShardSource, expand
-from recap_assets.stages import foresight
+from recap_assets.images import dataset
+from recap_assets.images.shard import Shard
+from recap_assets.stages import foresight, inputs
 from recap_assets.stages.memory import remembered
 from recap_assets.stages.stage import Key, NotReady, Product, Stage, Table, named
 
@@ -25,16 +27,16 @@ def keys(project: Project) -> list[Key]:
 
 
 def wanted(project: Project, key: Key) -> str:
-    """The settings, and the tars that the captions are read from."""
+    """The settings, and the shards that the captions are read from."""
     style = named(key)
     if style not in project.config.human.captions:
         raise UserError(f"style {style!r}: recap.yaml names no human captions of it")
-    stamps = [[tar.key, *stamp(tar)] for tar in _tars(project)]
+    stamps = [[one.key, *one.stamp()] for one in _shards(project)]
     return digest([CODE, project.config.human, project.config.dataset.max_pixels, stamps])
 
 
 def made(project: Project, key: Key, version: str) -> bool:
-    """Whether the stored captions were read from the tars as they are now."""
+    """Whether the stored captions were read from the shards as they are now."""
     path = project.human_captions(named(key))
     return path.exists() and atomic.read_parquet_metadata(path).get("version") == version
 
@@ -49,7 +51,7 @@ def content(project: Project, style: str) -> str:
     """The content digest of a style's human captions."""
     if not made(project, style, wanted(project, style)):
         if foresight.folder() is None:
-            raise NotReady(f"human_captions[{style}] is not read as its tars are now")
+            raise NotReady(f"human_captions[{style}] is not read as its shards are now")
         return content_digest(_found(project).frame, style)
     return atomic.read_parquet_metadata(project.human_captions(style))["content"]
 
@@ -100,7 +102,7 @@ def _read(project: Project, style: str, version: str) -> dict[str, object]:
 def _found(project: Project) -> HumanCaptions:
     human = project.config.human
     return read_human(
-        [tar.path for tar in _tars(project)],
+        _shards(project),
         human.captions,
         human.images,
         human.validation,
@@ -109,9 +111,14 @@ def _found(project: Project) -> HumanCaptions:
     )
 
 
-def _tars(project: Project) -> list[ShardSource]:
-    urls = project.config.human.urls or project.config.dataset.urls
-    return expand(list(urls), project.locate)
+def _shards(project: Project) -> Sequence[Shard]:
+    """The human captions' own shards, or those of the data set."""
+    human, pictures = project.config.human, project.config.dataset
+    if human.urls is None:
+        return list(inputs.shards(project).values())
+    source = human.source or pictures.source
+    told = {"source": source, "urls": human.urls, "table": None}
+    return dataset.shards(pictures.model_copy(update=told), project.locate)
 
 
 def _mean_words(rows: pl.DataFrame) -> float:

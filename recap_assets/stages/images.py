@@ -12,8 +12,9 @@ from recap_assets.experiment.fingerprint import digest
 from recap_assets.experiment.project import Project
 from recap_assets.images import index
 from recap_assets.images.reader import PictureReader
+from recap_assets.images.reading import Reading
+from recap_assets.images.shard import Shard
 from recap_assets.images.sheet import contact_sheet
-from recap_assets.images.sources import ShardSource
 from recap_assets.stages import foresight, inputs
 from recap_assets.stages.memory import remembered
 from recap_assets.stages.stage import Key, Markdown, NotReady, Product, Stage, Table, named
@@ -26,8 +27,8 @@ def keys(project: Project) -> list[Key]:
     return list(inputs.shards(project))
 
 
-def source(project: Project, shard: str) -> ShardSource:
-    """The tar of a shard.
+def source(project: Project, shard: str) -> Shard:
+    """Where a shard is read.
 
     Raises:
         UserError: if the data set has no such shard.
@@ -81,9 +82,9 @@ def _current_index(project: Project, shard: str) -> Path:
 
 
 def wanted(project: Project, key: Key) -> str:
-    """The tar's stamp and the settings: what the index should be of."""
+    """The shard's stamp and the settings: what the index should be of."""
     tar = source(project, named(key))
-    return digest([list(index.stamp(tar)), _settings(project)])
+    return digest([list(tar.stamp()), _settings(project)])
 
 
 def made(project: Project, key: Key, version: str) -> bool:
@@ -137,14 +138,11 @@ def gate(project: Project, shard: str) -> str | None:
 
 def _refresh(project: Project, shard: str, path: Path) -> bool:
     """Index the shard into `path` unless that is current; whether it was written."""
-    dataset = project.config.dataset
-    tar = source(project, shard)
-    return index.refresh(path, tar, dataset.caption, dataset.url, dataset.max_pixels)
+    return index.refresh(path, source(project, shard), Reading.of(project.config.dataset))
 
 
 def _settings(project: Project) -> str:
-    dataset = project.config.dataset
-    return index.settings_digest(dataset.caption, dataset.url, dataset.max_pixels)
+    return Reading.of(project.config.dataset).digest()
 
 
 def _current(project: Project, shard: str) -> bool:
@@ -152,11 +150,11 @@ def _current(project: Project, shard: str) -> bool:
     return path.exists() and index.is_current(path, tar, _settings(project))
 
 
-def _preview(tar: ShardSource, rows: pl.DataFrame, max_pixels: int) -> Markdown | None:
+def _preview(tar: Shard, rows: pl.DataFrame, max_pixels: int) -> Markdown | None:
     some = rows.filter(pl.col("status") == "ok").head(16)
     if not some.height:
         return None
-    with PictureReader(tar.path, max_pixels) as reader:
+    with PictureReader(tar, max_pixels) as reader:
         return Markdown(contact_sheet(list(reader.pictures(some))))
 
 

@@ -1,4 +1,4 @@
-"""The command `recap init`: from tars to a recap.yaml that says what was found in them."""
+"""The command `recap init`: from pictures to a recap.yaml that says what was found."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from pathlib import Path
 from recap_assets.experiment import atomic
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.project import FILE
-from recap_assets.stages import init_places, init_text, init_urls
+from recap_assets.images import dataset
+from recap_assets.images.parquet_shard import ParquetShard
+from recap_assets.images.tar_shard import TarShard
+from recap_assets.stages import init_dataset, init_format, init_places, init_text, init_urls
+from recap_assets.stages.init_dataset import Findings
 from recap_assets.stages.init_places import HumanPlaces
 from recap_assets.stages.init_prompts import HeldOut, People, share_out
 from recap_assets.stages.init_survey import Survey, survey
@@ -28,26 +32,30 @@ class Draft:
 
 
 def draft(patterns: list[str], folder: Path) -> Draft:
-    """Look at the first tars that `patterns`, relative to the current folder, name.
+    """Look at the first shards that `patterns`, relative to the current folder, name.
 
     `folder` is where recap.yaml will lie. Nothing is written.
 
     Raises:
-        UserError: if no tar is found, or one that is looked at is damaged or holds no picture.
+        UserError: if nothing is found, or a shard that is looked at is damaged or holds no picture.
     """
-    sources = init_urls.find(patterns)
-    seen = survey(sources)
+    found = init_format.recognise(patterns)
+    shards = dataset.shards(found, init_urls.locate)
+    seen = survey(found.source, shards)
     alt = init_places.alt_text(seen)
     human = init_places.human(seen, alt)
     people, why_not = _people(seen, human)
-    findings = init_text.Findings(
+    named = people is not None and isinstance(people.shards[0], TarShard | ParquetShard)
+    findings = Findings(
         survey=seen,
-        urls=init_urls.urls(patterns, sources, folder),
+        dataset=init_dataset.moved(found, shards, folder),
         alt=alt,
         address=init_places.address(seen),
+        table=init_dataset.table(shards[0]),
+        notes=init_dataset.notes(seen),
         human=human,
         people=people,
-        human_urls=init_urls.files(people.tars, folder) if people else [],
+        human_urls=init_urls.files(people.shards, folder) if people and named else [],
         why_not=why_not,
     )
     return Draft(

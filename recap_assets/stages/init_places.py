@@ -12,6 +12,7 @@ from recap_assets.stages.init_survey import Survey
 SHORT, LONG = "short", "long"
 #: Fewer human captions than this cannot be split into tuning, validation and prompts.
 LEAST = 4
+_MEMBERS = ("txt", "caption")
 _ALT = ("caption", "alt", "alttext", "text")
 _URL = ("url", "imageurl", "imgurl")
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
@@ -34,18 +35,18 @@ class HumanPlaces:
 
 
 def alt_text(survey: Survey) -> str | None:
-    """The place of the alt-text: .txt, .caption, then a JSON field with a usual name.
+    """The place of the alt-text: txt, caption, then a JSON field or column with a usual name.
 
     A place with less than half the texts of the fullest is passed over. None if there is no text.
     """
-    known = [place for place in ("txt", "caption") if survey.filled(place)]
+    known = [place for place in _MEMBERS if survey.filled(place)]
     places = known + _named(survey, _ALT)
     most = max((survey.filled(place) for place in places), default=0)
     return next((place for place in places if 2 * survey.filled(place) >= most), None)
 
 
 def address(survey: Survey) -> str | None:
-    """The place of the picture's URL: a JSON field named like one whose texts look like one."""
+    """The place of the picture's URL: a field or column named like one, with texts like one."""
     for place in _named(survey, _URL):
         texts = [text[place] for text in survey.texts if text.get(place)]
         if 2 * sum("://" in text for text in texts) >= len(texts):
@@ -54,7 +55,7 @@ def address(survey: Survey) -> str | None:
 
 
 def human(survey: Survey, alt: str | None) -> HumanPlaces:
-    """The places of human captions: JSON fields named for people or a length, of several words.
+    """The places of human captions: fields or columns named for people or a length, of some words.
 
     A field named for a length gives that style. Another gives `short`, or `long` where half of its
     texts have more than 20 words. One field a style; fields that hardly occur together with the
@@ -82,11 +83,11 @@ def human(survey: Survey, alt: str | None) -> HumanPlaces:
 
 
 def _named(survey: Survey, names: Sequence[str]) -> list[str]:
-    """The top-level JSON fields with one of `names`, whatever the case, in the order of `names`."""
+    """The top-level fields and columns called one of `names`, whatever the case, in this order."""
     squeezed = {
         place: re.sub(r"[^a-z]", "", place.removeprefix("json.").lower())
         for place in survey.places()
-        if place.startswith("json.") and place.count(".") == 1
+        if place not in _MEMBERS and "." not in place.removeprefix("json.")
     }
     return [place for name in names for place in squeezed if squeezed[place] == name]
 
@@ -119,11 +120,7 @@ def _human_fields(survey: Survey, alt: str | None, passed_over: dict[str, str]) 
 def _is_named_human(place: str) -> bool:
     words = _words(place)
     by_length = bool(words & _LENGTHS) and words <= _LENGTHS | _PLAIN
-    return (
-        place.startswith("json.")
-        and (by_length or bool(words & _PEOPLE))
-        and not (words & _MACHINE)
-    )
+    return place not in _MEMBERS and (by_length or bool(words & _PEOPLE)) and not (words & _MACHINE)
 
 
 def _words(place: str) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -11,7 +12,7 @@ from recap_assets.captions.human import read_human
 from recap_assets.experiment.config import Human
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.fingerprint import seed
-from recap_assets.images.sources import ShardSource
+from recap_assets.images.shard import Shard
 from recap_assets.stages.init_places import LEAST, HumanPlaces
 from recap_assets.stages.init_survey import Survey
 
@@ -45,10 +46,10 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class People:
-    """How the human captions are used: read from `tars`, `images` pictures to tune on, prompts."""
+    """How human captions are used: read from `shards`, `images` pictures to tune on, prompts."""
 
     captions: dict[str, str]
-    tars: list[ShardSource]
+    shards: Sequence[Shard]
     images: int
     prompts: list[HeldOut]
 
@@ -57,16 +58,15 @@ def share_out(survey: Survey, human: HumanPlaces) -> People:
     """At most half of the captioned pictures, and 100, go to tuning; up to 32 others are prompts.
 
     The tuning set is the one that `read_human` picks, so that the two never meet. Only as many
-    tars are read as it takes, by what the survey saw.
+    files are read as it takes, by what the survey saw.
 
     Raises:
         UserError: if there are too few pictures with captions to do both.
     """
-    tars = _enough(survey, human)
-    paths = [tar.path for tar in tars]
+    shards = _enough(survey, human)
 
     def pick(images: int) -> pl.DataFrame:
-        return read_human(paths, human.places, images, VALIDATION, SEED).frame
+        return read_human(shards, human.places, images, VALIDATION, SEED).frame
 
     pool = pick(2 * TUNED_ON)
     usable = pool["uid"].n_unique()
@@ -78,11 +78,16 @@ def share_out(survey: Survey, human: HumanPlaces) -> People:
     images = usable // 2
     tuned_on = pick(images)["uid"].unique()
     free = pool.filter(~pl.col("uid").is_in(tuned_on.to_list()))
-    return People(human.places, tars, images, _prompts(free, list(human.places)))
+    return People(human.places, shards, images, _prompts(free, list(human.places)))
 
 
-def _enough(survey: Survey, human: HumanPlaces) -> list[ShardSource]:
-    """The first shards seen that hold what is wanted, if the survey's shares hold for them."""
+def _enough(survey: Survey, human: HumanPlaces) -> Sequence[Shard]:
+    """The first shards seen that hold what is wanted, if the survey's shares hold for them.
+
+    A folder has no shards that could be named, so all of it counts.
+    """
+    if survey.source in ("imagefolder", "coco"):
+        return survey.shards
     a_shard = max(1, human.samples // len(survey.seen))
     return survey.seen[: -(-2 * TUNED_ON // a_shard)]
 

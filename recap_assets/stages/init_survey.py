@@ -1,4 +1,4 @@
-"""What `recap init` sees in a data set: the members and texts of the first shards' samples."""
+"""What `recap init` sees in a data set: the pictures and texts of the first shards' samples."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import BinaryIO
+from pathlib import Path
 
+from recap_assets.experiment.config import Source
 from recap_assets.experiment.errors import UserError
-from recap_assets.images.row import PICTURES
+from recap_assets.images.sample import PICTURES, Sample
+from recap_assets.images.shard import Shard
 from recap_assets.images.sidecar import read_sidecar
-from recap_assets.images.sources import ShardSource, open_shard
-from recap_assets.images.tars import Sample, samples
+from recap_assets.images.tar_shard import TarShard
 
 #: At most this many shards and samples are looked at.
 SHARDS = 4
@@ -26,13 +26,16 @@ _DEEPEST = 3
 class Survey:
     """What the first shards hold.
 
-    shards: how many the data set has; `seen` are those that were looked at.
+    source: the format.
+    shards: all that the data set has; `seen` are those that were looked at.
     pictures: samples of those by the extension of their picture, "" for none.
-    texts: of some samples with a picture, the text at each place ("txt", "json.alt"); "" if empty.
+    texts: of some samples with a picture, the text at each place ("txt", "json.alt", "TEXT"); "" if
+        empty.
     """
 
-    shards: int
-    seen: list[ShardSource]
+    source: Source
+    shards: Sequence[Shard]
+    seen: list[Shard]
     pictures: Counter[str]
     texts: list[dict[str, str]]
 
@@ -45,58 +48,65 @@ class Survey:
         return list(dict.fromkeys(place for text in self.texts for place in text if text[place]))
 
 
-def survey(sources: Sequence[ShardSource]) -> Survey:
-    """Read all headers of the first shards, so that damage shows now, and some samples' texts.
+def survey(source: Source, shards: Sequence[Shard]) -> Survey:
+    """Look at some samples' texts, and at all headers of local tars, so that damage shows now.
 
     Raises:
-        UserError: if one of them is no plain tar, is cut or damaged, or holds no picture.
+        UserError: if one of the first shards is cut or damaged, or holds no picture.
     """
-    seen = list(sources[:SHARDS])
+    seen = list(shards[:SHARDS])
     pictures: Counter[str] = Counter()
     texts: list[dict[str, str]] = []
-    for source in seen:
-        found, read = _shard(source, SAMPLES // len(seen))
+    for shard in seen:
+        found, read = _shard(shard, SAMPLES // len(seen))
         pictures += found
         texts += read
-    return Survey(len(sources), seen, pictures, texts)
+    return Survey(source, shards, seen, pictures, texts)
 
 
-def _shard(source: ShardSource, most: int) -> tuple[Counter[str], list[dict[str, str]]]:
+def _shard(shard: Shard, most: int) -> tuple[Counter[str], list[dict[str, str]]]:
     pictures: Counter[str] = Counter()
     others: Counter[str] = Counter()
     texts: list[dict[str, str]] = []
-    with open_shard(source.path) as file:
-        for sample in samples(source.path):
-            picture = next((name for name in sample.members if name in PICTURES), "")
-            pictures[picture] += 1
-            others.update(name for name in sample.members if name not in PICTURES)
-            if picture and len(texts) < most:
-                texts.append(_texts(file, sample))
+    for sample in shard.samples():
+        picture = sample.picture()
+        pictures[picture.extension if picture else ""] += 1
+        others.update(name for name in sample.members if name not in PICTURES)
+        if picture and len(texts) < most:
+            texts.append(_texts(sample))
+        if len(texts) == most and not _is_cheap(shard):
+            break
     if not texts:
         only = ", ".join(f".{name}" for name, _ in others.most_common(3)) or "no samples"
         raise UserError(
-            f"{source.path}: holds no picture ({only}); a webdataset tar has members such as "
-            f"0001.jpg and 0001.txt (pictures: {', '.join(PICTURES)})"
+            f"{shard.path}: holds no picture ({only}); {shard.example} "
+            f"(pictures: {', '.join(PICTURES)})"
         )
     return pictures, texts
 
 
-def _texts(file: BinaryIO, sample: Sample) -> dict[str, str]:
+def _is_cheap(shard: Shard) -> bool:
+    """Whether all its samples can be passed over without reading pictures."""
+    return isinstance(shard, TarShard) and isinstance(shard.path, Path)
+
+
+def _texts(sample: Sample) -> dict[str, str]:
     """The text at every place of one sample."""
-    read = partial(_bytes, file, sample)
     found = {
-        name: read_sidecar(read, name, None).alt for name in _TEXT_MEMBERS if name in sample.members
+        name: read_sidecar(sample.text, name, None).alt
+        for name in _TEXT_MEMBERS
+        if name in sample.members
     }
-    extra = json.loads(read_sidecar(read, "json", None).extra)
-    return found | dict(_fields(extra, "json", _DEEPEST))
+    extra = json.loads(read_sidecar(sample.text, "json", None).extra)
+    columns = {name: _first(value) for name, value in (sample.record or {}).items()}
+    return dict(_fields(columns, "", _DEEPEST)) | found | dict(_fields(extra, "json", _DEEPEST))
 
 
-def _bytes(file: BinaryIO, sample: Sample, extension: str) -> bytes | None:
-    member = sample.members.get(extension)
-    if member is None:
-        return None
-    file.seek(member.offset)
-    return file.read(member.size)
+def _first(value: object) -> object:
+    """Of several texts the first, as in reading."""
+    if not isinstance(value, list):
+        return value
+    return next((one for one in value if isinstance(one, str) and one.strip()), None)
 
 
 def _fields(value: dict[str, object], place: str, depth: int) -> Iterator[tuple[str, str]]:
@@ -107,7 +117,8 @@ def _fields(value: dict[str, object], place: str, depth: int) -> Iterator[tuple[
     for name, inner in value.items():
         if not name or "." in name or not name.isprintable():
             continue
+        at = f"{place}.{name}" if place else name
         if isinstance(inner, str):
-            yield f"{place}.{name}", inner.strip()
+            yield at, inner.strip()
         elif isinstance(inner, dict) and depth > 1:
-            yield from _fields(inner, f"{place}.{name}", depth - 1)
+            yield from _fields(inner, at, depth - 1)

@@ -11,25 +11,26 @@ from recap_assets.evaluation.prompts import Prompt
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.fingerprint import file_sha256
 from recap_assets.experiment.project import Project
-from recap_assets.images.sources import ShardSource, expand
+from recap_assets.images import dataset
+from recap_assets.images.shard import Shard
 from recap_assets.scenes.world import is_current
 from recap_assets.stages.memory import remembered
 
 
 @remembered
-def shards(project: Project) -> dict[str, ShardSource]:
+def shards(project: Project) -> dict[str, Shard]:
     """The shards of the data set by key.
 
     Raises:
         UserError: if none is found; for a drawn world, with the command that draws it.
     """
     try:
-        found = expand(list(project.config.dataset.urls), project.locate)
+        found = dataset.shards(project.config.dataset, project.locate)
     except UserError as error:
         if project.config.world is None or is_current(project.config.world, world_folder(project)):
             raise
         raise UserError(f"{error}; `recap sync` draws the world of this project") from error
-    return {source.key: source for source in found}
+    return {shard.key: shard for shard in found}
 
 
 def world_folder(project: Project) -> Path:

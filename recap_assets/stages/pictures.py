@@ -40,7 +40,7 @@ def read(paths: Sequence[Path], size: int) -> np.ndarray:
 def of_shard(project: Project, shard: str, rows: pl.DataFrame, size: int) -> np.ndarray:
     """uint8 [N, size, size, 3] of index rows of one shard, centre-cropped."""
     tar = images.source(project, shard)
-    with PictureReader(tar.path, project.config.dataset.max_pixels) as reader:
+    with PictureReader(tar, project.config.dataset.max_pixels) as reader:
         return reader.tensor(rows, size)
 
 
@@ -51,5 +51,5 @@ def encoded(project: Project, shard: str) -> Iterator[Callable[[Mapping[str, Any
     It raises UserError where they are no longer those that were indexed.
     """
     tar = images.source(project, shard)
-    with PictureReader(tar.path, project.config.dataset.max_pixels) as reader:
-        yield lambda row: reader.bytes(row["offset"], row["size"], row["image_sha256"])
+    with PictureReader(tar, project.config.dataset.max_pixels) as reader:
+        yield lambda row: reader.bytes(row["key"], row["offset"], row["size"], row["image_sha256"])

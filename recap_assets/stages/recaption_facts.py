@@ -64,5 +64,5 @@ def _sheet(project: Project, shard: str, number: int) -> Markdown | None:
     tar, some = images.source(project, shard), _some(project, shard, number)
     if not some.height:
         return None
-    with PictureReader(tar.path, project.config.dataset.max_pixels) as reader:
+    with PictureReader(tar, project.config.dataset.max_pixels) as reader:
         return Markdown(contact_sheet(list(reader.pictures(some))))

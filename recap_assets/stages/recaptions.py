@@ -178,7 +178,7 @@ def _pictures(
     project: Project, shard: str, todo: pl.DataFrame, size: int, batch: int
 ) -> Iterator[np.ndarray]:
     tar = images.source(project, shard)
-    with PictureReader(tar.path, project.config.dataset.max_pixels) as reader:
+    with PictureReader(tar, project.config.dataset.max_pixels) as reader:
         for start in range(0, todo.height, batch):
             yield reader.tensor(todo.slice(start, batch), size)
 

@@ -127,7 +127,7 @@ def _captions(project: Project) -> list[CaptionSample]:
     shard = next(iter(inputs.shards(project)))
     texts = recaption_facts.examples(project, shard, CAPTIONS).drop("key")
     tar = images.source(project, shard)
-    with PictureReader(tar.path, project.config.dataset.max_pixels) as reader:
+    with PictureReader(tar, project.config.dataset.max_pixels) as reader:
         found = list(reader.pictures(images.usable(project, shard).head(CAPTIONS)))
     return [
         CaptionSample(_png(picture), {style: text or "" for style, text in row.items()})

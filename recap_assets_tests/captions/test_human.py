@@ -3,17 +3,32 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
 import pytest
 from PIL import Image
 
-from recap_assets.captions.human import HUMAN, content_digest, read_human
+from recap_assets.captions import human
+from recap_assets.captions.human import HUMAN, HumanCaptions, content_digest
 from recap_assets.experiment.errors import UserError
+from recap_assets.images.tar_shard import TarShard
 from recap_assets_tests.captions.making import sha_of
 
 STYLES = {"short": "json.short", "long": "txt"}
+
+
+def read_human(
+    tars: Sequence[Path],
+    captions: dict[str, str],
+    images: int,
+    validation: float,
+    seed: int,
+    **options: int,
+) -> HumanCaptions:
+    shards = [TarShard(tar.stem, tar) for tar in tars]
+    return human.read_human(shards, captions, images, validation, seed, **options)
 
 
 def picture(number: int) -> bytes:

@@ -14,19 +14,20 @@ import pytest
 from recap_assets.experiment.atomic import read_parquet_metadata
 from recap_assets.experiment.errors import UserError
 from recap_assets.images import index
+from recap_assets.images.reading import Reading
 from recap_assets.images.schema import INDEX
-from recap_assets.images.sources import ShardSource
+from recap_assets.images.tar_shard import TarShard
 from recap_assets_tests.images.tar_making import encoded, member, noise, simple, write
 
 ONE, TWO = encoded(noise(1)), encoded(noise(2, 5, 7), "JPEG")
 
 
-def source(path: Path) -> ShardSource:
-    return ShardSource(path.stem, path)
+def source(path: Path) -> TarShard:
+    return TarShard(path.stem, path)
 
 
 def rows(path: Path, **options: object) -> list[dict[str, object]]:
-    frame = index.build(source(path), **options)
+    frame = index.build(source(path), Reading(**options))
     assert frame.schema == INDEX
     return frame.to_dicts()
 
@@ -60,6 +61,7 @@ def test_a_good_row_says_everything(tar: Path) -> None:
         "extra": '{"url": "https://x/a", "n": 1}',
         "status": "ok",
         "error": None,
+        "phash": None,
     }
     assert (second["key"], second["alt"], second["url"], second["extra"]) == ("b", "", None, "{}")
     assert (second["width"], second["height"]) == (5, 7)
@@ -125,7 +127,7 @@ def test_several_pictures_and_repeated_keys_are_noted(tmp_path: Path) -> None:
     (row,) = rows(path)
     assert (row["ext"], row["status"], row["error"]) == ("png", "ok", "png taken of png, jpg")
     write(path, [member("a.png", ONE), member("b.txt"), member("a.jpg", TWO)])
-    assert rows(path)[2]["error"] == "the tar has this key more than once"
+    assert rows(path)[2]["error"] == "the shard has this key more than once"
 
 
 def test_rejected_members_are_rows_or_notes(tmp_path: Path) -> None:
@@ -188,7 +190,7 @@ def test_published_and_current(tar: Path, tmp_path: Path) -> None:
     known = read_parquet_metadata(path)
     assert known["source_sha256"] == hashlib.sha256(tar.read_bytes()).hexdigest()
     assert known["source_size"] == str(tar.stat().st_size)
-    assert known["source_mtime_ns"] == str(tar.stat().st_mtime_ns)
+    assert known["source_mark"] == str(tar.stat().st_mtime_ns)
     assert known["content"] == index.content_digest(frame)
     assert index.is_current(path, source(tar))
 
@@ -212,9 +214,9 @@ def test_other_settings_are_not_current(tar: Path, tmp_path: Path) -> None:
     path = tmp_path / "0.parquet"
     assert index.refresh(path, source(tar))
     assert not index.refresh(path, source(tar))
-    assert index.refresh(path, source(tar), caption="json.text")
-    assert index.refresh(path, source(tar), caption="json.text", max_pixels=50)
-    assert not index.refresh(path, source(tar), caption="json.text", max_pixels=50)
+    assert index.refresh(path, source(tar), Reading(caption="json.text"))
+    assert index.refresh(path, source(tar), Reading(caption="json.text", max_pixels=50))
+    assert not index.refresh(path, source(tar), Reading(caption="json.text", max_pixels=50))
 
 
 def test_a_damaged_index_is_not_current(tar: Path, tmp_path: Path) -> None:
@@ -226,7 +228,7 @@ def test_a_damaged_index_is_not_current(tar: Path, tmp_path: Path) -> None:
 
 
 def test_a_tar_that_changes_meanwhile_is_not_published(tar: Path, tmp_path: Path) -> None:
-    before = index.stamp(source(tar))
+    before = source(tar).stamp()
     frame = index.build(source(tar))
     os.utime(tar, ns=(1, 1))
     with pytest.raises(UserError, match="changed while it was indexed"):

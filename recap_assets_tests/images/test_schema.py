@@ -24,4 +24,5 @@ def test_the_columns_are_frozen() -> None:
         ("extra", text),
         ("status", text),
         ("error", text),
+        ("phash", number),
     ]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from recap_assets.experiment.errors import UserError
-from recap_assets.images.sources import ShardSource, expand, open_shard
+from recap_assets.images.locations import open_file
+from recap_assets.images.sources import ShardSource, expand
 
 
 @pytest.fixture
@@ -71,8 +73,8 @@ def test_file_urls_are_local(locate: Callable[[str], str], tmp_path: Path) -> No
         ("shards/{00009..00012}.tar", r"00012\.tar: no such file"),
         ("shards", "is a folder; name the tars in it"),
         ("shards/{00009..00010.tar", "unbalanced braces"),
-        ("s3://bucket/{0..9}.tar", r"s3://bucket/0\.tar: s3: .*copy or mount"),
-        ("https://host/0.tar", "https: .*copy or mount"),
+        ("xyz://host/0.tar", "xyz://host/0.tar: cannot be reached"),
+        ("memory://none-there/*.tar", "no file matches"),
         (["shards/00009.tar", "shards/*9.tar"], "'00009': named twice"),
     ],
 )
@@ -81,6 +83,12 @@ def test_mistakes_say_what_to_do(
 ) -> None:
     with pytest.raises(UserError, match=message):
         expand(urls, locate)
+
+
+@pytest.mark.skipif(find_spec("s3fs") is not None, reason="the driver is installed")
+def test_a_missing_driver_is_named(locate: Callable[[str], str]) -> None:
+    with pytest.raises(UserError, match=r"s3://bucket/0\.tar: s3: .*pip install s3fs"):
+        expand("s3://bucket/{0..9}.tar", locate)
 
 
 def test_two_tars_of_one_name_are_refused_with_both_paths(tmp_path: Path) -> None:
@@ -100,4 +108,4 @@ def test_a_name_that_cannot_be_a_key_is_refused(tmp_path: Path, name: str) -> No
 
 def test_opening_a_folder_is_a_user_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be read"):
-        open_shard(tmp_path)
+        open_file(tmp_path)

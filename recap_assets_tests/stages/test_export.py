@@ -389,7 +389,7 @@ def test_a_tar_that_changed_while_it_is_exported_leaves_nothing(
     data[600:620] = bytes(20)
     tar.write_bytes(data)
     os.utime(tar, ns=(status.st_atime_ns, status.st_mtime_ns))
-    with pytest.raises(UserError, match="not the picture that was indexed"):
+    with pytest.raises(UserError, match="is not the one that was indexed"):
         exported(mixed, tmp_path / "out", "kohya", style="short", keep_duplicates=True)
     assert [path.name for path in tmp_path.iterdir()] == ["project"]
 

@@ -12,7 +12,7 @@ from recap_assets.captions.export.names import Names, safe_key
 from recap_assets.captions.export.selection import EXPORTED
 from recap_assets.captions.export.shard import Pictures, Shard
 from recap_assets.experiment.errors import UserError
-from recap_assets.images.row import PICTURES
+from recap_assets.images.sample import PICTURES
 
 _SLICE = 256
 _EXTENSION = re.compile(r"\.?([A-Za-z0-9]{1,16})")
