@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import polars as pl
@@ -163,6 +164,17 @@ def test_gc_says_first_and_drops_only_what_nothing_asks_for(recap: Recap, built:
     kept = {path.parent.name for path in (asked.root / "checkpoints").glob("*/*")}
     assert kept == set(asked.arm_keys())
     assert checkpoint.card(asked, "long-both-s0")["arm"] == "long-both-s0"
+
+
+def test_gc_takes_what_killed_writers_left_and_spares_those_at_work(
+    recap: Recap, built: Project
+) -> None:
+    old, new = (built.images / f".tmp-{name}.parquet" for name in ("old", "new"))
+    for path in (old, new):
+        path.write_bytes(b"half")
+    os.utime(old, (1, 1))
+    recap("gc", "--yes", "-c", str(built.file))
+    assert (old.exists(), new.exists()) == (False, True)
 
 
 def test_captions_of_a_picture_that_left_are_kept_until_gc(recap: Recap, built: Project) -> None:

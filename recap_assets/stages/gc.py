@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -50,6 +51,7 @@ def find(project: Project) -> list[Garbage]:
             *_shards(project),
             *_products(project),
             *_latents(project),
+            *_unfinished(project),
         ]
     return [Garbage(path, reason, _size(path)) for path, reason in found]
 
@@ -75,6 +77,8 @@ def drop(garbage: list[Garbage]) -> int:
     return freed
 
 
+#: Seconds after which nobody is still writing a file; a checkpoint takes minutes on a slow disk.
+_AT_WORK = 24 * 3600
 _Found = Iterator[tuple[Path, str]]
 
 
@@ -134,6 +138,13 @@ def _latents(project: Project) -> _Found:
     for path in sorted((project.root / "latents" / current).glob("*.safetensors")):
         if path.stem not in inputs.shards(project):
             yield path, "latents of a shard that is gone"
+
+
+def _unfinished(project: Project) -> _Found:
+    """What writers that were killed left; a writer at work is not that old."""
+    for path in sorted(project.root.rglob(".tmp-*")):
+        if time.time() - path.lstat().st_mtime > _AT_WORK:
+            yield path, "left by a writer that was killed"
 
 
 def _recipes(project: Project) -> dict[str, str]:
