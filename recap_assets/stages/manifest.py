@@ -7,7 +7,7 @@ import polars as pl
 from recap_assets.captions import manifest
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.project import Project
-from recap_assets.stages import images, inputs, recipes
+from recap_assets.stages import held_out, images, inputs, recipes
 from recap_assets.stages.memory import remembered
 from recap_assets.stages.stage import Key, NotReady, Product, Stage, Table, named
 
@@ -25,7 +25,9 @@ def wanted(project: Project, key: Key) -> str:
     style = named(key)
     its = recipes.recipe(project, style)
     _check_shards(project, style)
-    return manifest.version(recipes.store(project), its, _shards(project), inputs.held_out(project))
+    return manifest.version(
+        recipes.store(project), its, _shards(project), held_out.held_out(project)
+    )
 
 
 @remembered
@@ -61,7 +63,7 @@ def build(project: Project, key: Key) -> Product:
     if fresh:
         its = recipes.recipe(project, style)
         built = manifest.build(
-            recipes.store(project), its, _shards(project), inputs.held_out(project)
+            recipes.store(project), its, _shards(project), held_out.held_out(project)
         )
         manifest.save(project.root, style, version, built)
         left_out = {
