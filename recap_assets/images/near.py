@@ -55,3 +55,11 @@ def _bands(distance: int) -> list[pl.Expr]:
         )
         for low, high in zip(edges, edges[1:], strict=False)
     ]
+
+
+def within(hashes: pl.Series, asked: pl.Series, distance: int) -> pl.Series:
+    """For each of `hashes` whether it is at most `distance` bits from one of `asked` (few)."""
+    found = pl.Series([False]).new_from_index(0, len(hashes))
+    for one in asked:
+        found |= (hashes ^ pl.Series([one], dtype=pl.Int64)).bitwise_count_ones() <= distance
+    return found

@@ -21,7 +21,7 @@ from recap_assets.captions.recipe import Recipe
 from recap_assets.experiment import atomic
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.project import Project
-from recap_assets.stages import export_choice, images, inputs, pictures, recipes
+from recap_assets.stages import export_choice, held_out, images, inputs, pictures, recipes
 from recap_assets.stages.memory import remembering
 from recap_assets.stages.progress import tell
 from recap_assets.stages.stage import NotReady
@@ -107,7 +107,7 @@ def _choice(project: Project, request: Request, styles: list[str]) -> Choice:
 
 def _rules(project: Project, request: Request) -> Rules:
     return Rules(
-        held_out=() if request.held_out else inputs.held_out(project),
+        held_out=() if request.held_out else held_out.held_out(project),
         keep_failed=request.keep_failed,
         keep_duplicates=request.keep_duplicates,
     )

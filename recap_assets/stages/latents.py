@@ -13,7 +13,7 @@ import polars as pl
 from recap_assets.diffusion import latents
 from recap_assets.experiment.fingerprint import digest
 from recap_assets.experiment.project import Project
-from recap_assets.stages import foresight, images, inputs, pictures, t2i_base
+from recap_assets.stages import foresight, held_out, images, inputs, pictures, t2i_base
 from recap_assets.stages.memory import remembered
 from recap_assets.stages.progress import tell
 from recap_assets.stages.stage import Key, NotReady, Product, Stage, named
@@ -80,7 +80,7 @@ def dataset(project: Project) -> tuple[list[str], torch.Tensor]:
     """
     import torch
 
-    held = {sha256[:32] for sha256 in inputs.held_out(project)}
+    held = {sha256[:32] for sha256 in held_out.held_out(project)}
     found: dict[str, torch.Tensor] = {}
     for shard in inputs.shards(project):
         if not made(project, shard, ""):
@@ -95,7 +95,7 @@ def dataset(project: Project) -> tuple[list[str], torch.Tensor]:
 @remembered
 def training_uids(project: Project) -> list[str]:
     """The uids that `dataset` would give, from the files' headers alone. Raises as `dataset`."""
-    held = {sha256[:32] for sha256 in inputs.held_out(project)}
+    held = {sha256[:32] for sha256 in held_out.held_out(project)}
     found: set[str] = set()
     for shard in inputs.shards(project):
         if foresight.folder() is None and not made(project, shard, ""):

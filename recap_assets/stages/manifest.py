@@ -10,7 +10,7 @@ from recap_assets.captions import manifest
 from recap_assets.captions import rows as caption_rows
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.project import Project
-from recap_assets.stages import foresight, images, inputs, recipes
+from recap_assets.stages import foresight, held_out, images, inputs, recipes
 from recap_assets.stages.memory import remembered
 from recap_assets.stages.stage import Key, NotReady, Product, Stage, Table, named
 
@@ -30,7 +30,9 @@ def wanted(project: Project, key: Key) -> str:
     style = named(key)
     its = recipes.recipe(project, style)
     _check_shards(project, style)
-    return manifest.version(recipes.store(project), its, _shards(project), inputs.held_out(project))
+    return manifest.version(
+        recipes.store(project), its, _shards(project), held_out.held_out(project)
+    )
 
 
 @remembered
@@ -54,7 +56,7 @@ def _foreseen(project: Project, style: str) -> str:
             raise NotReady(f"recaptions[{shard}] has captions of style {style!r} to write")
         rows = pl.concat([plan.kept, caption_rows.build_alt(plan.todo, _NOBODY)])
         kept[shard] = manifest.narrow(rows)
-    return manifest.gather(kept, inputs.held_out(project)).content
+    return manifest.gather(kept, held_out.held_out(project)).content
 
 
 def frame(project: Project, style: str) -> pl.DataFrame:
@@ -81,7 +83,7 @@ def build(project: Project, key: Key) -> Product:
     if fresh:
         its = recipes.recipe(project, style)
         built = manifest.build(
-            recipes.store(project), its, _shards(project), inputs.held_out(project)
+            recipes.store(project), its, _shards(project), held_out.held_out(project)
         )
         manifest.save(project.root, style, version, built)
         left_out = {
