@@ -21,6 +21,14 @@ from recap_assets.experiment.checks import problems
 
 Metric = Literal["soa_c", "soa_i", "ca", "pa_geo", "exact_scene", "fid"]
 Weights = Literal["unet", "text_encoder"]
+Gate = Literal[
+    "decode_error_rate",
+    "caption_error_rate",
+    "not_utf8_share",
+    "over_limit_share",
+    "repeated_caption_share",
+    "lost_words",
+]
 CaptionerWeights = Literal["image_encoder", "text_decoder"]
 
 Count = Annotated[int, Field(ge=1)]
@@ -187,11 +195,43 @@ class Evaluation(Section):
     bootstrap: Count = 2000
 
 
+class Encoder(Section):
+    """A text encoder to count tokens for: where its tokenizer is, and the most tokens it reads."""
+
+    model: Text
+    revision: Text | None = None
+    limit: Count
+
+
+class Encoders(Section):
+    """The text encoders that captions are counted for, beside the text-to-image model's own.
+
+    That one is always counted, as `clip`, since training goes by it.
+    """
+
+    t5: Encoder | None = None
+
+
 class Gates(Section):
-    """The largest share of failed rows that may still reach training."""
+    """What a shard may have at most before its check fails; `hard` names those that stop training.
+
+    decode_error_rate, caption_error_rate: shares of pictures and captions that failed.
+    not_utf8_share: of alt-text that was not UTF-8.
+    over_limit_share: of a style's captions that a text encoder cuts.
+    repeated_caption_share: of a style's captions that are its most frequent one.
+    lost_words: how much of the number or place words in people's captions of a style is missing.
+    """
 
     decode_error_rate: Share = 0.05
     caption_error_rate: Share = 0.05
+    not_utf8_share: Share = 0.05
+    over_limit_share: Share = 0.05
+    repeated_caption_share: Share = 0.2
+    lost_words: Share = 0.5
+    hard: Annotated[tuple[Gate, ...], BeforeValidator(_several)] = (
+        "decode_error_rate",
+        "caption_error_rate",
+    )
 
 
 class Schedule(Section):
@@ -211,6 +251,7 @@ class Config(Section):
     styles: dict[str, Style] = {}
     captioners: dict[str, Captioner] = {}
     t2i: T2I = T2I()
+    encoders: Encoders = Encoders()
     arms: dict[str, Arm] = {}
     evaluation: Evaluation = Evaluation()
     gates: Gates = Gates()

@@ -17,7 +17,16 @@ from recap_assets.experiment import atomic
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.fingerprint import digest, seed
 from recap_assets.experiment.project import ArmSeed, Project
-from recap_assets.stages import curve, images, latents, manifest, model_card, recaptions, t2i_base
+from recap_assets.stages import (
+    caption_checks,
+    curve,
+    images,
+    latents,
+    manifest,
+    model_card,
+    recaptions,
+    t2i_base,
+)
 from recap_assets.stages.memory import remembered
 from recap_assets.stages.progress import tell
 from recap_assets.stages.stage import Key, NotReady, Product, Stage, named
@@ -118,11 +127,14 @@ def card(project: Project, key: str) -> dict[str, Any]:
 
 
 def _check_gates(project: Project) -> None:
-    """Stop before training when a shard has too many bad pictures or captions."""
+    """Stop before training when a shard fails a check that `gates.hard` names."""
+    hard = project.config.gates.hard
     for shard in map(named, recaptions.keys(project)):
-        reason = images.gate(project, shard) or recaptions.gate(project, shard)
-        if reason:
-            raise UserError(reason)
+        for gate in hard:
+            from_images = gate in images.GATES
+            check = (images if from_images else caption_checks).check(project, shard, gate)
+            if check.reason:
+                raise UserError(check.reason)
 
 
 def _train(project: Project, key: str, version: str) -> None:
