@@ -6,7 +6,7 @@ nobody had said it".
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -18,6 +18,8 @@ from pydantic import (
 )
 
 from recap_assets.experiment.checks import problems
+from recap_assets.experiment.mix_entry import mix_styles
+from recap_assets.experiment.mix_presets import with_named_mixes
 
 Metric = Literal["soa_c", "soa_i", "ca", "pa_geo", "exact_scene", "fid"]
 Weights = Literal["unet", "text_encoder"]
@@ -159,7 +161,11 @@ def _canonical(value: object) -> object:
 
 
 class Arm(Section):
-    """One caption mix (style to weight), the weights it trains, and its repeats."""
+    """One caption mix, the weights it trains, and its repeats.
+
+    `mix` maps entries (a style, "long+alt" for both in one, "long:random_length" for a cut one; see
+    `mix_entry`) to weights. In recap.yaml it may be one entry or a name in `mix_presets`.
+    """
 
     mix: Annotated[dict[str, Positive], Field(min_length=1)]
     train: Annotated[tuple[Weights, ...], Field(min_length=1), BeforeValidator(_canonical)] = (
@@ -167,6 +173,11 @@ class Arm(Section):
         "text_encoder",
     )
     seeds: Annotated[tuple[Whole, ...], Field(min_length=1), BeforeValidator(_several)] = (0,)
+
+    @property
+    def styles(self) -> list[str]:
+        """The styles whose captions the arm sees, sorted."""
+        return mix_styles(self.mix)
 
     @property
     def trained(self) -> str:
@@ -256,6 +267,12 @@ class Config(Section):
     evaluation: Evaluation = Evaluation()
     gates: Gates = Gates()
     schedule: Schedule = Schedule()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_mixes(cls, settings: Any) -> Any:
+        """Names of mixes become the weights that they stand for, so that both have one digest."""
+        return with_named_mixes(settings)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

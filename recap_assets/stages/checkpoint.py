@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from recap_assets.captions import limit
+from recap_assets.captions import entries, limit
 from recap_assets.captions.mix import Mix
 from recap_assets.diffusion.save import save
 from recap_assets.experiment import atomic
@@ -54,7 +54,7 @@ def arm(project: Project, key: str) -> ArmSeed:
 
 def caption_sets(project: Project, key: str) -> dict[str, str]:
     """The content digest of each caption set that the arm is trained on, by style."""
-    return {style: manifest.content(project, style) for style in sorted(arm(project, key).arm.mix)}
+    return {style: manifest.content(project, style) for style in arm(project, key).arm.styles}
 
 
 @remembered
@@ -93,7 +93,7 @@ def build(project: Project, key: Key) -> Product:
     fresh = not made(project, key, version)
     if fresh:
         _check_gates(project)
-        for style in arm(project, name).arm.mix:
+        for style in arm(project, name).arm.styles:
             manifest.check_rows(project, style)
         _train(project, name, version)
     told = card(project, name)
@@ -177,8 +177,8 @@ def _captions(
 ) -> tuple[Callable[[int], np.ndarray], torch.Tensor, Callable[[], int]]:
     """How captions are drawn, all captions tokenized, and how many were dropped on average."""
     mine = arm(project, key)
-    frames = {style: manifest.frame(project, style) for style in mine.arm.mix}
-    texts = sorted({text for frame in frames.values() for text in frame["caption"]})
+    sets = {style: manifest.frame(project, style) for style in mine.arm.styles}
+    texts = sorted({text for entry in mine.arm.mix for text in entries.texts(sets, entry)})
     place = {text: row for row, text in enumerate(texts)}
     at = {uid: row for row, uid in enumerate(uids)}
     longest = pipeline.tokenizer.model_max_length
@@ -186,7 +186,13 @@ def _captions(
     mix, mix_seed = Mix(dict(mine.arm.mix)), seed("mix", project.config.t2i.seed, mine.seed)
     dropped: list[int] = []
 
+    lengths = [len(ids) for ids in pipeline.tokenizer([*texts, ""], verbose=False).input_ids]
+
     def draw(epoch: int) -> np.ndarray:
+        frames = {
+            entry: entries.shown(sets, entry, epoch, mix_seed, lambda text: lengths[place[text]])
+            for entry in mine.arm.mix
+        }
         chosen = limit.choose(frames, mix, uids, epoch, mix_seed, longest, policy)
         dropped.append(chosen.dropped)
         rows = np.full(len(uids), -1)
