@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
+LEAST_RATE = 0.25
 _NUMBERS = (
     "zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen"
     "|sixteen|seventeen|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety"
@@ -57,9 +58,10 @@ def places(rows: pl.DataFrame) -> float | None:
 def lost(generated: float | None, human: float | None) -> float | None:
     """max(0, 1 - generated / human): how much of a rate of people's captions is missing.
 
-    None where either is unknown or people use no such words, as in a language other than English.
+    None where either is unknown or people's is below `LEAST_RATE`: words that are rare in a style,
+    or in another language than English, are none of its traits, and their rate is mostly noise.
     """
-    if generated is None or not human:
+    if generated is None or human is None or human < LEAST_RATE:
         return None
     return max(0.0, 1 - generated / human)
 

@@ -42,7 +42,14 @@ def test_rates_are_per_good_caption() -> None:
 
 @pytest.mark.parametrize(
     ("generated", "human", "share"),
-    [(0.5, 2.0, 0.75), (2.0, 2.0, 0.0), (3.0, 2.0, 0.0), (1.0, 0.0, None), (None, 1.0, None)],
+    [
+        (0.5, 2.0, 0.75),
+        (2.0, 2.0, 0.0),
+        (3.0, 2.0, 0.0),
+        (0.0, 0.24, None),
+        (0.0, 0.25, 1.0),
+        (None, 1.0, None),
+    ],
 )
 def test_what_is_lost_by_hand(
     generated: float | None, human: float | None, share: float | None

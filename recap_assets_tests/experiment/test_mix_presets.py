@@ -74,3 +74,8 @@ def test_mistakes_are_told(tmp_path: Path, mix: str, styles: tuple[str, ...], to
 
 def test_every_preset_says_where_it_is_from() -> None:
     assert all(preset.source and preset.weights for preset in PRESETS.values())
+
+
+def test_the_guide_lists_every_preset() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "mixes.md").read_text(encoding="utf-8")
+    assert [name for name in PRESETS if f"`{name}`" not in guide] == []
