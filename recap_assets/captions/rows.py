@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,8 +10,7 @@ import polars as pl
 
 from recap_assets.captions import schema, status
 from recap_assets.captions.recipe import ALT, Recipe
-
-TokenCounter = Callable[[str], int]
+from recap_assets.captions.tokens import TokenCounter
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from recap_assets.captions.schema import Status
 
 # Part of every recipe: raise it when `clean` or `judge` would treat some text differently.
-VERSION = "1"
+VERSION = "2"
 
 LOOP_REPEATS = 4
 SINGLE_WORD_SHARE = 0.5
@@ -18,6 +18,8 @@ SINGLE_WORD_MINIMUM = 8
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _INVISIBLE = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u200b\ufeff]")
+# A few letters over and over inside one word, which splitting into words would not show.
+_STUTTER = re.compile(r"([^\W\d_]{1,4}?)\1{9,}")
 # Scripts written without spaces count by the character, so that loops in them are seen.
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+")
 
@@ -27,7 +29,15 @@ _REFUSAL_OPENING = re.compile(
     r"|(?:unfortunately,? )?i (?:can't|cannot|can not)\b"
     r"|(?:unfortunately,? )?i(?:'m| am) (?:unable|not able)\b"
     r"|(?:unfortunately,? )?i (?:don't|do not) (?:see|have|know)\b"
-    r"|no image (?:was|has been|is)\b)"
+    r"|(?:no|there is no) (?:image|picture) (?:was|has been|is|attached|provided)\b"
+    r"|please (?:provide|upload|share|attach) (?:an?|the|your) (?:image|picture|photo)\b"
+    # German, French, Spanish, Portuguese, Italian.
+    r"|(?:es )?tut mir leid\b|entschuldigung,|(?:leider )?(?:ich kann|kann ich) (?:das|dieses|kein)"
+    r"|(?:je suis )?désolée?,|je ne (?:peux|suis) pas\b"
+    r"|lo siento\b|no puedo\b|desculpe\b|não posso\b|mi dispiace\b|non posso\b"
+    # Chinese and Japanese.
+    r"|抱歉|对不起|我无法|我不能"
+    r"|申し訳|すみません)"
 )
 # Anywhere: nothing a picture shows is described in these words.
 _REFUSAL_ANYWHERE = re.compile(
@@ -62,7 +72,7 @@ def judge(caption: str, finished: bool) -> Status:
     words = _WORD.findall(caption.casefold())
     if not any(character.isalnum() for character in caption):
         return "empty"
-    if is_loop(words):
+    if is_loop(words) or any(_STUTTER.search(word) for word in words):
         return "looped"
     if is_refusal(caption):
         return "refused"
@@ -79,7 +89,7 @@ def is_loop(words: Sequence[str]) -> bool:
 
 
 def is_refusal(caption: str) -> bool:
-    """Whether the model declines to describe the picture, by phrases in English."""
+    """Whether the model declines to describe the picture, by openings in eight languages."""
     text = clean(caption).casefold().replace("\u2019", "'").lstrip("\"'*- ")
     return bool(_REFUSAL_OPENING.match(text) or _REFUSAL_ANYWHERE.search(text))
 

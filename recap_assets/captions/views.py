@@ -21,27 +21,33 @@ _FILE = f"{sql.NAME}.parquet"
 _HISTORY = f"captions/style={sql.NAME}/recipe={sql.NAME}/{_FILE}"
 _PAIR = f"{sql.NAME}/{sql.NAME}"
 
-_STATS = """
-SELECT
-    style,
-    count(*) AS n,
-    avg((status = 'ok')::INTEGER) AS ok_share,
-    avg(n_chars) FILTER (status = 'ok') AS chars_mean,
-    quantile_cont(n_chars, 0.05) FILTER (status = 'ok') AS chars_p05,
-    quantile_cont(n_chars, 0.5) FILTER (status = 'ok') AS chars_p50,
-    quantile_cont(n_chars, 0.95) FILTER (status = 'ok') AS chars_p95,
-    avg(n_words) FILTER (status = 'ok') AS words_mean,
-    quantile_cont(n_words, 0.05) FILTER (status = 'ok') AS words_p05,
-    quantile_cont(n_words, 0.5) FILTER (status = 'ok') AS words_p50,
-    quantile_cont(n_words, 0.95) FILTER (status = 'ok') AS words_p95,
-    avg(n_tokens_clip) FILTER (status = 'ok') AS tokens_mean,
-    quantile_cont(n_tokens_clip, 0.05) FILTER (status = 'ok') AS tokens_p05,
-    quantile_cont(n_tokens_clip, 0.5) FILTER (status = 'ok') AS tokens_p50,
-    quantile_cont(n_tokens_clip, 0.95) FILTER (status = 'ok') AS tokens_p95,
-    count(DISTINCT caption) FILTER (status = 'ok') AS distinct_captions,
-    count(*) FILTER (status = 'ok') - count(DISTINCT caption) FILTER (status = 'ok') AS duplicates
-FROM captions GROUP BY style ORDER BY style
+_QUANTILES = {"p05": 0.05, "p50": 0.5, "p95": 0.95}
+_LENGTHS = {"chars": "n_chars", "words": "n_words", "tokens": "n_tokens_clip"}
+
+
+def _stats() -> str:
+    """The query of `caption_stats`: counts, exact lengths and repeats of the good captions.
+
+    One list of quantiles sorts a column once. Texts are told apart by their MD5 of 128 bits, which
+    takes a third of the memory that the texts themselves take.
+    """
+    wanted, lists = [], []
+    for unit, column in _LENGTHS.items():
+        lists.append(f"avg({column}) FILTER (status = 'ok') AS {unit}_mean")
+        shares = f"{list(_QUANTILES.values())}"
+        lists.append(f"quantile_cont({column}, {shares}) FILTER (status = 'ok') AS {unit}")
+        places = enumerate(_QUANTILES, start=1)
+        wanted += [f"{unit}_mean", *(f"{unit}[{n}] AS {unit}_{name}" for n, name in places)]
+    return f"""
+SELECT style, n, ok / n AS ok_share, {", ".join(wanted)}, distinct_captions,
+    ok - distinct_captions AS duplicates
+FROM (
+    SELECT style, count(*) AS n, count(*) FILTER (status = 'ok') AS ok, {", ".join(lists)},
+        count(DISTINCT md5_number(caption)) FILTER (status = 'ok') AS distinct_captions
+    FROM captions GROUP BY style
+) ORDER BY style
 """
+
 
 _QUARANTINE = """
 SELECT 'image' AS kind, shard, key AS source_key, uid, NULL::VARCHAR AS style, status,
@@ -101,7 +107,7 @@ def _views(root: Path, current: Mapping[str, str]) -> dict[str, str]:
         "images": sql.rows(root, f"images/{_FILE}", INDEX),
         "captions_history": sql.rows(root, _HISTORY, CAPTIONS, ("style", "recipe")),
         "captions": _current(current),
-        "caption_stats": _STATS,
+        "caption_stats": _stats(),
         "quarantine": _QUARANTINE,
         "checkpoints": sql.rows(root, f"checkpoints/{_PAIR}/row.parquet", CHECKPOINTS),
         "samples": sql.rows(root, f"samples/{_PAIR}/samples.parquet", SAMPLES),

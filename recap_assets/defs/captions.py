@@ -1,5 +1,6 @@
 """Assets up to the captions: images, human captions, captioner, recaptions, manifests, audits."""
 
+from collections.abc import Iterable
 from enum import Enum
 from typing import Any
 
@@ -15,7 +16,16 @@ from recap_assets.defs.partitions import ALL, SHARD, Partitions
 from recap_assets.experiment.fingerprint import digest, short
 from recap_assets.experiment.project import Project
 from recap_assets.images.schema import INDEX
-from recap_assets.stages import audit, captioner, human, images, manifest, recaptions, recipes
+from recap_assets.stages import (
+    audit,
+    caption_checks,
+    captioner,
+    human,
+    images,
+    manifest,
+    recaptions,
+    recipes,
+)
 from recap_assets.stages.refresh import refreshing
 
 OWNERS = ["team:recap"]
@@ -37,6 +47,13 @@ class CaptionConfig(dg.Config):
     )
 
 
+def _checks(
+    asset: str, names: Iterable[str], partitions: dg.PartitionsDefinition
+) -> list[dg.AssetCheckSpec]:
+    """One check for each name, partitioned as the asset is."""
+    return [dg.AssetCheckSpec(name, asset=asset, partitions_def=partitions) for name in names]
+
+
 def caption_assets(project: Project, partitions: Partitions, pool: str | None) -> list[Any]:
     """The assets of the data and caption groups."""
     styles = short(digest(project.config.styles))
@@ -49,11 +66,11 @@ def caption_assets(project: Project, partitions: Partitions, pool: str | None) -
         group_name="data",
         kinds={"parquet"},
         owners=OWNERS,
-        check_specs=[dg.AssetCheckSpec("decode_rate", asset=images.NAME, partitions_def=SHARD)],
+        check_specs=_checks(images.NAME, images.GATES, SHARD),
     )
     def images_asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         """Index of one shard: a row per picture with its hash, alt-text and place in the tar."""
-        return materialize(context, images.STAGE, check="decode_rate")
+        return materialize(context, images.STAGE)
 
     @dg.asset(
         name=human.NAME,
@@ -98,16 +115,14 @@ def caption_assets(project: Project, partitions: Partitions, pool: str | None) -
             dg.AssetDep(images.NAME, partition_mapping=dg.IdentityPartitionMapping()),
             dg.AssetDep(captioner.NAME, partition_mapping=partitions.captioners_in_use),
         ],
-        check_specs=[
-            dg.AssetCheckSpec("caption_error_rate", asset=recaptions.NAME, partitions_def=SHARD)
-        ],
+        check_specs=_checks(recaptions.NAME, caption_checks.GATES, SHARD),
     )
     def recaptions_asset(
         context: dg.AssetExecutionContext, config: CaptionConfig
     ) -> dg.MaterializeResult:
         """Captions of every style for one shard; rows of the same recipe are kept."""
         with refreshing(config.refresh.value):
-            return materialize(context, recaptions.STAGE, check="caption_error_rate")
+            return materialize(context, recaptions.STAGE)
 
     @dg.asset(
         name=manifest.NAME,
@@ -135,13 +150,11 @@ def caption_assets(project: Project, partitions: Partitions, pool: str | None) -
             dg.AssetDep(captioner.NAME, partition_mapping=partitions.captioner_to_style),
             "eval_prompts",
         ],
-        check_specs=[
-            dg.AssetCheckSpec("caption_quality", asset=audit.NAME, partitions_def=partitions.style)
-        ],
+        check_specs=_checks(audit.NAME, [audit.CHECK], partitions.style),
     )
     def caption_audit(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         """Length, vocabulary, recall, hallucination and distance to the prompts of a style."""
-        return materialize(context, audit.STAGE, check="caption_quality")
+        return materialize(context, audit.STAGE)
 
     return [
         images_asset,

@@ -15,19 +15,14 @@ from recap_assets.stages import failures
 from recap_assets.stages.memory import remembering
 from recap_assets.stages.progress import listener, listening
 from recap_assets.stages.run_id import running
-from recap_assets.stages.stage import Markdown, NotReady, Product, Stage, Table
+from recap_assets.stages.stage import Check, Markdown, NotReady, Product, Stage, Table
 
 _COLUMN_TYPES = {"String": "string", "Int64": "int", "Float64": "float", "Boolean": "bool"}
 _LOG_EVERY = 15.0
 
 
-def materialize(
-    context: dg.AssetExecutionContext, stage: Stage, check: str | None = None
-) -> dg.MaterializeResult:
-    """Build the partition of the running step; a user's mistake fails the run in one line.
-
-    `check` names the asset check that the product's gate decides.
-    """
+def materialize(context: dg.AssetExecutionContext, stage: Stage) -> dg.MaterializeResult:
+    """Build the partition of the running step; a user's mistake fails the run in one line."""
     project = Project.open()
     key = context.partition_key if context.has_partition_key else None
     try:
@@ -40,7 +35,7 @@ def materialize(
     return dg.MaterializeResult(
         data_version=dg.DataVersion(product.version),
         metadata=metadata(product),
-        check_results=[_checked(check, product)] if check else None,
+        check_results=[_checked(check) for check in product.checks] or None,
     )
 
 
@@ -50,12 +45,14 @@ def metadata(product: Product) -> dict[str, dg.MetadataValue[Any]]:
     return {"computed": dg.MetadataValue.int(product.computed), **found}
 
 
-def _checked(name: str, product: Product) -> dg.AssetCheckResult:
+def _checked(check: Check) -> dg.AssetCheckResult:
+    severity = dg.AssetCheckSeverity.ERROR if check.hard else dg.AssetCheckSeverity.WARN
     return dg.AssetCheckResult(
-        check_name=name,
-        passed=product.gate is None,
-        severity=dg.AssetCheckSeverity.ERROR,
-        description=product.gate or "within the limit that recap.yaml sets",
+        check_name=check.name,
+        passed=check.reason is None,
+        severity=severity,
+        description=check.reason or "within the limit that recap.yaml sets",
+        metadata={name: dg.MetadataValue.float(value) for name, value in check.values.items()},
     )
 
 

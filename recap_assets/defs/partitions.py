@@ -51,7 +51,7 @@ def of(project: Project) -> Partitions:
             {name: [style.captioner] for name, style in config.styles.items()}, captioners
         ),
         style_to_arm=_mapping(
-            {key: list(mine.arm.mix) for key, mine in arms.items()}, project.style_names()
+            {key: mine.arm.styles for key, mine in arms.items()}, project.style_names()
         ),
         arm_to_row=_mapping({key: [key] for key in arms if key in rows}, list(arms)),
     )

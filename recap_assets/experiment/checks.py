@@ -74,7 +74,7 @@ def _style_problems(config: Config) -> Iterator[str]:
 
 def _arm_problems(config: Config) -> Iterator[str]:
     for name, arm in config.arms.items():
-        for style in arm.mix:
+        for style in arm.styles:
             if style != ALT and style not in config.styles:
                 yield f"arms.{name}.mix: " + _unknown("style", style, (*config.styles, ALT))
         for field, values in (("train", arm.train), ("seeds", arm.seeds)):

@@ -6,7 +6,7 @@ nobody had said it".
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -18,10 +18,20 @@ from pydantic import (
 )
 
 from recap_assets.experiment.checks import problems
+from recap_assets.experiment.mix_entry import mix_styles
+from recap_assets.experiment.mix_presets import with_named_mixes
 
 Metric = Literal["soa_c", "soa_i", "ca", "pa_geo", "exact_scene", "fid"]
 Source = Literal["webdataset", "imagefolder", "parquet", "coco"]
 Weights = Literal["unet", "text_encoder"]
+Gate = Literal[
+    "decode_error_rate",
+    "caption_error_rate",
+    "not_utf8_share",
+    "over_limit_share",
+    "repeated_caption_share",
+    "lost_words",
+]
 CaptionerWeights = Literal["image_encoder", "text_decoder"]
 
 Count = Annotated[int, Field(ge=1)]
@@ -182,7 +192,11 @@ def _canonical(value: object) -> object:
 
 
 class Arm(Section):
-    """One caption mix (style to weight), the weights it trains, and its repeats."""
+    """One caption mix, the weights it trains, and its repeats.
+
+    `mix` maps entries (a style, "long+alt" for both in one, "long:random_length" for a cut one; see
+    `mix_entry`) to weights. In recap.yaml it may be one entry or a name in `mix_presets`.
+    """
 
     mix: Annotated[dict[str, Positive], Field(min_length=1)]
     train: Annotated[tuple[Weights, ...], Field(min_length=1), BeforeValidator(_canonical)] = (
@@ -190,6 +204,11 @@ class Arm(Section):
         "text_encoder",
     )
     seeds: Annotated[tuple[Whole, ...], Field(min_length=1), BeforeValidator(_several)] = (0,)
+
+    @property
+    def styles(self) -> list[str]:
+        """The styles whose captions the arm sees, sorted."""
+        return mix_styles(self.mix)
 
     @property
     def trained(self) -> str:
@@ -218,11 +237,43 @@ class Evaluation(Section):
     bootstrap: Count = 2000
 
 
+class Encoder(Section):
+    """A text encoder to count tokens for: where its tokenizer is, and the most tokens it reads."""
+
+    model: Text
+    revision: Text | None = None
+    limit: Count
+
+
+class Encoders(Section):
+    """The text encoders that captions are counted for, beside the text-to-image model's own.
+
+    That one is always counted, as `clip`, since training goes by it.
+    """
+
+    t5: Encoder | None = None
+
+
 class Gates(Section):
-    """The largest share of failed rows that may still reach training."""
+    """What a shard may have at most before its check fails; `hard` names those that stop training.
+
+    decode_error_rate, caption_error_rate: shares of pictures and captions that failed.
+    not_utf8_share: of alt-text that was not UTF-8.
+    over_limit_share: of a style's captions that a text encoder cuts.
+    repeated_caption_share: of a style's captions that are its most frequent one.
+    lost_words: how much of the number or place words in people's captions of a style is missing.
+    """
 
     decode_error_rate: Share = 0.05
     caption_error_rate: Share = 0.05
+    not_utf8_share: Share = 0.05
+    over_limit_share: Share = 0.05
+    repeated_caption_share: Share = 0.2
+    lost_words: Share = 0.5
+    hard: Annotated[tuple[Gate, ...], BeforeValidator(_several)] = (
+        "decode_error_rate",
+        "caption_error_rate",
+    )
 
 
 class Schedule(Section):
@@ -242,10 +293,17 @@ class Config(Section):
     styles: dict[str, Style] = {}
     captioners: dict[str, Captioner] = {}
     t2i: T2I = T2I()
+    encoders: Encoders = Encoders()
     arms: dict[str, Arm] = {}
     evaluation: Evaluation = Evaluation()
     gates: Gates = Gates()
     schedule: Schedule = Schedule()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_mixes(cls, settings: Any) -> Any:
+        """Names of mixes become the weights that they stand for, so that both have one digest."""
+        return with_named_mixes(settings)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -13,16 +13,26 @@ from recap_assets.evaluation.audit import audit
 from recap_assets.evaluation.chair import faithfulness
 from recap_assets.experiment import atomic
 from recap_assets.experiment.checks import ALT
+from recap_assets.experiment.config import Gates
 from recap_assets.experiment.fingerprint import digest
 from recap_assets.experiment.project import Project
-from recap_assets.stages import captioner, images, inputs, manifest, pictures, recipes, truth
+from recap_assets.stages import (
+    captioner,
+    encoders,
+    images,
+    inputs,
+    manifest,
+    pictures,
+    recipes,
+    truth,
+)
 from recap_assets.stages.memory import remembered
-from recap_assets.stages.stage import Key, Product, Stage, Table, named
+from recap_assets.stages.stage import Check, Key, Product, Stage, Table, named
 
 NAME = "caption_audit"
 CODE = "1"
-#: Limits of the check `caption_quality`: at most, at most, at least this share.
-LEAST_GOOD = {"over_limit": 0.05, "same_caption": 0.2, "object_recall": 0.5}
+CHECK = "caption_quality"
+LEAST_RECALL = 0.5
 
 
 def keys(project: Project) -> list[Key]:
@@ -87,20 +97,22 @@ def build(project: Project, key: Key) -> Product:
         facts["most_frequent"] = Table(
             pl.DataFrame(told["frequent"], schema=["caption", "rows"], orient="row")
         )
-    return Product(version, int(told.get("n") or 0) if fresh else 0, facts, _weakness(style, told))
+    weakness = _weakness(project.config.gates, style, told)
+    check = Check(CHECK, {}, weakness, hard=False)
+    return Product(version, int(told.get("n") or 0) if fresh else 0, facts, (check,))
 
 
-def _weakness(style: str, told: dict[str, Any]) -> str | None:
+def _weakness(gates: Gates, style: str, told: dict[str, Any]) -> str | None:
     """Why a style's captions look unfit to train on, if they do; alt-text is what it is."""
     if style == ALT or not told["n"]:
         return None
     over, recall = told["over_limit"] or 0.0, told["object_recall"]
     most = told["frequent"][0]
-    if over > LEAST_GOOD["over_limit"]:
+    if over > gates.over_limit_share:
         return f"style {style}: {over:.1%} of the captions go over the text encoder's limit"
-    if most[1] > LEAST_GOOD["same_caption"] * told["n"]:
+    if most[1] > gates.repeated_caption_share * told["n"]:
         return f"style {style}: {most[1]} of {told['n']} pictures have the caption {most[0]!r}"
-    if recall is not None and recall < LEAST_GOOD["object_recall"]:
+    if recall is not None and recall < LEAST_RECALL:
         return f"style {style}: the captions name only {recall:.1%} of the objects shown"
     return None
 
@@ -120,7 +132,7 @@ def _captions(project: Project, style: str) -> dict[str, Any]:
         truths=truths,
         lexicon=inputs.lexicon(project),
         token_counts=rows["n_tokens_clip"].drop_nulls().to_list(),
-        token_limit=_token_limit(project),
+        token_limit=encoders.limits(project)["n_tokens_clip"],
     )
 
 
@@ -129,13 +141,6 @@ def _truths(project: Project) -> dict[str, set[str]]:
     for shard in inputs.shards(project):
         found |= truth.by_uid(images.usable(project, shard))
     return found
-
-
-def _token_limit(project: Project) -> int:
-    from recap_assets.diffusion.load import tokenizer
-
-    t2i = project.config.t2i
-    return int(tokenizer(project.model(t2i.model), t2i.revision).model_max_length)
 
 
 def _captioner(project: Project, style: str) -> dict[str, dict[str, float | None] | None]:

@@ -5,20 +5,30 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
-from recap_assets.captions import limit
+from recap_assets.captions import entries, limit
 from recap_assets.captions.mix import Mix
 from recap_assets.diffusion.save import save
 from recap_assets.experiment import atomic
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.fingerprint import digest, seed
 from recap_assets.experiment.project import ArmSeed, Project
-from recap_assets.stages import curve, images, latents, manifest, model_card, recaptions, t2i_base
+from recap_assets.stages import (
+    caption_checks,
+    curve,
+    images,
+    latents,
+    manifest,
+    model_card,
+    recaptions,
+    t2i_base,
+)
 from recap_assets.stages.memory import remembered
 from recap_assets.stages.progress import tell
 from recap_assets.stages.stage import Key, NotReady, Product, Stage, named
@@ -46,7 +56,7 @@ def arm(project: Project, key: str) -> ArmSeed:
 
 def caption_sets(project: Project, key: str) -> dict[str, str]:
     """The content digest of each caption set that the arm is trained on, by style."""
-    return {style: manifest.content(project, style) for style in sorted(arm(project, key).arm.mix)}
+    return {style: manifest.content(project, style) for style in arm(project, key).arm.styles}
 
 
 @remembered
@@ -85,7 +95,7 @@ def build(project: Project, key: Key) -> Product:
     fresh = not made(project, key, version)
     if fresh:
         _check_gates(project)
-        for style in arm(project, name).arm.mix:
+        for style in arm(project, name).arm.styles:
             manifest.check_rows(project, style)
         _train(project, name, version)
     told = card(project, name)
@@ -129,11 +139,14 @@ def past_seconds(project: Project, key: str) -> float | None:
 
 
 def _check_gates(project: Project) -> None:
-    """Stop before training when a shard has too many bad pictures or captions."""
+    """Stop before training when a shard fails a check that `gates.hard` names."""
+    hard = project.config.gates.hard
     for shard in map(named, recaptions.keys(project)):
-        reason = images.gate(project, shard) or recaptions.gate(project, shard)
-        if reason:
-            raise UserError(reason)
+        for gate in hard:
+            from_images = gate in images.GATES
+            check = (images if from_images else caption_checks).check(project, shard, gate)
+            if check.reason:
+                raise UserError(check.reason)
 
 
 def _train(project: Project, key: str, version: str) -> None:
@@ -173,18 +186,39 @@ def _train(project: Project, key: str, version: str) -> None:
     _save(project, key, version, pipeline, facts)
 
 
-def shown(project: Project, key: str, longest: int) -> Callable[[list[str], int], limit.Chosen]:
-    """What the arm shows of some uids in an epoch, by its own draw; `longest` is in tokens.
+def shown(project: Project, key: str, words: Any) -> Callable[[list[str], int], limit.Chosen]:
+    """What the arm shows of some uids in an epoch, by its own draw.
+
+    `words` is the tokenizer of the text encoder, which has the limit.
 
     Raises:
         UserError: if there is no such arm.
         NotReady: if a caption set of its mix is not built from the shards as they are now.
     """
     mine = arm(project, key)
-    frames = {style: manifest.frame(project, style) for style in mine.arm.mix}
-    policy = project.config.t2i.over_limit
+    sets, longest, policy = (
+        _sets(project, mine),
+        words.model_max_length,
+        project.config.t2i.over_limit,
+    )
     mix, mix_seed = Mix(dict(mine.arm.mix)), seed("mix", project.config.t2i.seed, mine.seed)
-    return lambda uids, epoch: limit.choose(frames, mix, uids, epoch, mix_seed, longest, policy)
+
+    @cache
+    def count(text: str) -> int:
+        return len(words(text, verbose=False).input_ids)
+
+    def draw(uids: list[str], epoch: int) -> limit.Chosen:
+        frames = {
+            entry: entries.shown(sets, entry, epoch, mix_seed, count) for entry in mine.arm.mix
+        }
+        return limit.choose(frames, mix, uids, epoch, mix_seed, longest, policy)
+
+    return draw
+
+
+def _sets(project: Project, mine: ArmSeed) -> dict[str, pl.DataFrame]:
+    """The caption set of every style that the arm sees."""
+    return {style: manifest.frame(project, style) for style in mine.arm.styles}
 
 
 def _captions(
@@ -192,12 +226,12 @@ def _captions(
 ) -> tuple[Callable[[int], np.ndarray], torch.Tensor, Callable[[], int]]:
     """How captions are drawn, all captions tokenized, and how many were dropped on average."""
     mine = arm(project, key)
-    frames = {style: manifest.frame(project, style) for style in mine.arm.mix}
-    texts = sorted({text for frame in frames.values() for text in frame["caption"]})
+    sets = _sets(project, mine)
+    texts = sorted({text for entry in mine.arm.mix for text in entries.texts(sets, entry)})
     place = {text: row for row, text in enumerate(texts)}
     at = {uid: row for row, uid in enumerate(uids)}
     longest = pipeline.tokenizer.model_max_length
-    epoch_of = shown(project, key, longest)
+    epoch_of = shown(project, key, pipeline.tokenizer)
     dropped: list[int] = []
 
     def draw(epoch: int) -> np.ndarray:

@@ -55,11 +55,11 @@ def of_arm(project: Project, key: str, epoch: int) -> Choice:
     """
     from recap_assets.diffusion.load import tokenizer
 
-    mix = checkpoint.arm(project, key).arm.mix
+    styles = checkpoint.arm(project, key).arm.styles
     t2i = project.config.t2i
-    longest = tokenizer(project.model(t2i.model), t2i.revision).model_max_length
-    uids = sorted({uid for style in mix for uid in manifest.frame(project, style)["uid"]})
-    shown = checkpoint.shown(project, key, longest)(uids, epoch)
+    words = tokenizer(project.model(t2i.model), t2i.revision)
+    uids = sorted({uid for style in styles for uid in manifest.frame(project, style)["uid"]})
+    shown = checkpoint.shown(project, key, words)(uids, epoch)
     drawn = {"uid": shown.uids, "style": shown.styles, "caption": shown.captions}
     return Choice(drawn=pl.DataFrame(drawn, schema=dict.fromkeys(drawn, pl.String())))
 

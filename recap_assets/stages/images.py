@@ -6,7 +6,9 @@ from pathlib import Path
 
 import polars as pl
 
+from recap_assets.captions.quality import not_utf8
 from recap_assets.experiment import atomic
+from recap_assets.experiment.config import Gate
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.fingerprint import digest
 from recap_assets.experiment.project import Project
@@ -17,9 +19,10 @@ from recap_assets.images.shard import Shard
 from recap_assets.images.sheet import contact_sheet
 from recap_assets.stages import foresight, inputs
 from recap_assets.stages.memory import remembered
-from recap_assets.stages.stage import Key, Markdown, NotReady, Product, Stage, Table, named
+from recap_assets.stages.stage import Check, Key, Markdown, NotReady, Product, Stage, Table, named
 
 NAME = "images"
+GATES: tuple[Gate, ...] = ("decode_error_rate", "not_utf8_share")
 
 
 def keys(project: Project) -> list[Key]:
@@ -118,22 +121,23 @@ def build(project: Project, key: Key) -> Product:
             "pictures": _preview(tar, rows, project.config.dataset.max_pixels),
             "bad_pictures": Table(bad.select("key", "error").head(20)),
         },
-        gate=gate(project, shard),
+        checks=tuple(check(project, shard, name) for name in GATES),
     )
 
 
-def gate(project: Project, shard: str) -> str | None:
-    """Why nothing should be trained on the shard's pictures, if there is a reason."""
-    rows = frame(project, shard)
-    bad = rows.filter(pl.col("status") == "error").height
-    limit = project.config.gates.decode_error_rate
-    if bad <= limit * rows.height:
-        return None
-    return (
-        f"shard {shard}: {bad} of {rows.height} pictures cannot be used, more than "
-        f"gates.decode_error_rate = {limit:g}; see the view `quarantine`, mend the tar or raise "
-        "the limit"
-    )
+def check(project: Project, shard: str, name: Gate) -> Check:
+    """Whether the shard's pictures and alt-text are within the limit of one of `GATES`."""
+    rows, gates = frame(project, shard), project.config.gates
+    limit: float = getattr(gates, name)
+    if name == "decode_error_rate":
+        bad = rows.filter(pl.col("status") == "error").height / max(1, rows.height)
+        what, cure = "pictures cannot be used", "see the view `quarantine`, mend the tar"
+    else:
+        bad = not_utf8(rows, project.config.dataset.caption) or 0.0
+        what, cure = "alt-texts were not UTF-8", "write them as UTF-8"
+    told = f"shard {shard}: {round(bad * rows.height)} of {rows.height} {what}"
+    reason = f"{told}, more than gates.{name} = {limit:g}; {cure} or raise the limit"
+    return Check(name, {"share": bad}, None if bad <= limit else reason, name in gates.hard)
 
 
 def _refresh(project: Project, shard: str, path: Path) -> bool:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -20,19 +18,11 @@ from recap_assets.experiment.checks import ALT as ALT_STYLE
 from recap_assets.experiment.fingerprint import digest
 from recap_assets.experiment.project import Project
 from recap_assets.images.reader import PictureReader
-from recap_assets.stages import captioner, images, refresh
+from recap_assets.stages import caption_checks, captioner, encoders, images, refresh
 from recap_assets.stages.memory import remembered
 from recap_assets.stages.progress import tell
 from recap_assets.stages.recaption_facts import facts
-from recap_assets.stages.recipes import (
-    is_current,
-    pictures,
-    plans,
-    recipe,
-    recipes,
-    statuses,
-    store,
-)
+from recap_assets.stages.recipes import is_current, pictures, plans, recipe, recipes, store
 from recap_assets.stages.run_id import current_run_id
 from recap_assets.stages.stage import Key, NotReady, Product, Stage, named
 
@@ -97,7 +87,7 @@ def build(project: Project, key: Key) -> Product:
         version=digest(contents),
         computed=computed,
         facts=facts(project, shard, todo, computed),
-        gate=gate(project, shard),
+        checks=tuple(caption_checks.check(project, shard, name) for name in caption_checks.GATES),
     )
 
 
@@ -184,34 +174,7 @@ def _pictures(
 
 
 def _stamp(project: Project) -> caption_rows.Stamp:
-    from recap_assets.diffusion.load import tokenizer
-
-    t2i = project.config.t2i
-    words: Any = tokenizer(project.model(t2i.model), t2i.revision)
-    return caption_rows.Stamp(
-        run_id=current_run_id(),
-        created_at=datetime.now(UTC),
-        count_clip=lambda text: len(words(text, verbose=False).input_ids),
-    )
-
-
-def gate(project: Project, shard: str) -> str | None:
-    """Why nothing should be trained on the shard's captions, if there is a reason."""
-    total: Counter[str] = Counter()
-    for style, counts in statuses(project, shard).items():
-        if style != ALT_STYLE:
-            total.update(counts)
-    bad = sum(n for status, n in total.items() if status != "ok")
-    rate = bad / max(1, sum(total.values()))
-    limit = project.config.gates.caption_error_rate
-    if rate <= limit:
-        return None
-    told = ", ".join(f"{n} {status}" for status, n in sorted(total.items()))
-    return (
-        f"shard {shard}: {rate:.1%} of the captions are not ok ({told}), more than "
-        f"gates.caption_error_rate = {limit:g}; look at the view `quarantine`, change prompt or "
-        "captioner, or raise the limit"
-    )
+    return caption_rows.Stamp(current_run_id(), datetime.now(UTC), **encoders.counters(project))
 
 
 STAGE = Stage(NAME, keys, wanted, made, seen, build)

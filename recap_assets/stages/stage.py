@@ -34,19 +34,34 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Check:
+    """Whether what was built is fit for use by one measure.
+
+    values: what was measured, by style or other part, to follow over time.
+    reason: why it is not fit, in one line; None where it is.
+    hard: whether training must stop for it; else it is a warning.
+    """
+
+    name: str
+    values: dict[str, float]
+    reason: str | None
+    hard: bool
+
+
+@dataclass(frozen=True)
 class Product:
     """What building a partition gave.
 
     version: decided by content or, for weights, by everything that made them.
     computed: rows, pictures or steps done just now; 0 where all was there already.
     facts: numbers, texts, paths, `Markdown` and `Table` to show beside it.
-    gate: a reason why nothing downstream should be built on it, if there is one.
+    checks: the checks that its asset has, all of them.
     """
 
     version: str
     computed: int
     facts: dict[str, Any] = field(default_factory=dict)
-    gate: str | None = None
+    checks: tuple[Check, ...] = ()
 
 
 @dataclass(frozen=True)

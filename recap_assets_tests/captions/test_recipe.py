@@ -62,7 +62,7 @@ def test_digest_and_row_keys_by_hand() -> None:
     weights = "a" * 64
     text = (
         '{"code":"1","prompt":"long caption:","sampling":{"max_tokens":72,"seed":0},'
-        f'"style":"long","text":"1","weights":"{weights}"}}'
+        f'"style":"long","text":"2","weights":"{weights}"}}'
     )
     digest, sha = hashlib.sha256(text.encode()).hexdigest(), sha_of("x")
     assert make_recipe().digest == digest

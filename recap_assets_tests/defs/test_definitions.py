@@ -114,8 +114,12 @@ def test_checks_are_partitioned_like_their_asset(definitions: dg.Definitions) ->
     graph = definitions.resolve_asset_graph()
     checks = {key.name: key.asset_key.to_user_string() for key in graph.asset_check_keys}
     assert checks == {
-        "decode_rate": "images",
+        "decode_error_rate": "images",
+        "not_utf8_share": "images",
         "caption_error_rate": "recaptions",
+        "over_limit_share": "recaptions",
+        "repeated_caption_share": "recaptions",
+        "lost_words": "recaptions",
         "caption_quality": "caption_audit",
     }
 

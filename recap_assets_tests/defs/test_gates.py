@@ -72,7 +72,7 @@ def test_bad_pictures_block_training_in_one_line(built: Project) -> None:
         "shard 00001: 3 of 8 pictures cannot be used, more than gates.decode_error_rate = 0.3; "
         "see the view `quarantine`, mend the tar or raise the limit"
     )
-    assert failing(built, "images", "decode_rate") == {"00001": reason}
+    assert failing(built, "images", "decode_error_rate") == {"00001": reason}
     assert errors(run(built, "t2i_checkpoint")) == dict.fromkeys(ARMS, reason)
     assert files(built.root / "checkpoints") == before
 
@@ -85,3 +85,25 @@ def test_no_good_caption_at_all_is_told_before_training(built: Project) -> None:
     told = errors(run(cut, f"{CAPTIONS},t2i_checkpoint"))
     reason = "style 'long': no picture has a good caption; look at the view `quarantine`"
     assert told == dict.fromkeys(ARMS[1:], reason)
+
+
+def test_a_soft_gate_warns_and_stops_training_once_it_is_hard(built: Project) -> None:
+    def spoil(samples: Samples) -> None:
+        for key in sorted(samples)[:4]:
+            samples[key]["txt"] = b"caf\xe9 " + key.encode()
+
+    edit(tar(built, "00001"), spoil)
+    assert not run(built, f"{CAPTIONS},latents").failed
+    reason = (
+        "shard 00001: 4 of 8 alt-texts were not UTF-8, more than gates.not_utf8_share = 0.05; "
+        "write them as UTF-8 or raise the limit"
+    )
+    assert failing(built, "images", "not_utf8_share") == {"00001": reason}
+    # The edited text is new to the arm of the alt-text, which may train.
+    assert errors(run(built, "t2i_checkpoint")) == {}
+
+    hard = change(built, "gates.hard", "not_utf8_share")
+    edit(tar(built, "00001"), lambda samples: samples.pop(min(samples)) and None)
+    assert not run(hard, f"{CAPTIONS},latents").failed
+    told = errors(run(hard, "t2i_checkpoint"))
+    assert told == dict.fromkeys(ARMS, reason.replace("4 of 8", "3 of 7"))

@@ -159,7 +159,7 @@ def test_simulated_captions_are_called_so(events: Events) -> None:
 @pytest.mark.parametrize(
     ("asset", "check", "keys"),
     [
-        ("images", "decode_rate", SHARDS),
+        ("images", "decode_error_rate", SHARDS),
         ("recaptions", "caption_error_rate", SHARDS),
         ("caption_audit", "caption_quality", STYLES),
     ],

@@ -1,0 +1,55 @@
+"""The text encoders that captions are counted for: how, to what limit, and which they are."""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+from recap_assets.captions.tokens import TokenCounter, counter, tokenizer_digest
+from recap_assets.experiment.fingerprint import digest
+from recap_assets.experiment.project import Project
+
+
+class Counters(TypedDict):
+    """What `captions.rows.Stamp` counts with; None where no such encoder is named."""
+
+    count_clip: TokenCounter
+    count_t5: TokenCounter | None
+
+
+def counters(project: Project) -> Counters:
+    """The counter of each encoder.
+
+    Raises:
+        UserError: if a tokenizer cannot be loaded.
+    """
+    words, t5 = _own(project), project.config.encoders.t5
+    return {
+        "count_clip": lambda text: len(words(text, verbose=False).input_ids),
+        "count_t5": None if t5 is None else counter(project.model(t5.model), t5.revision),
+    }
+
+
+def limits(project: Project) -> dict[str, int]:
+    """The most tokens that fit, by the column that holds the counts. Raises as `counters`."""
+    t5 = project.config.encoders.t5
+    found = {"n_tokens_clip": int(_own(project).model_max_length)}
+    return found if t5 is None else {**found, "n_tokens_t5": t5.limit}
+
+
+def version(project: Project) -> str:
+    """64 hex digits of the tokenizers: rows counted under another version are to be recounted."""
+    t2i, t5 = project.config.t2i, project.config.encoders.t5
+    own, model = project.model(t2i.model), None if t5 is None else project.model(t5.model)
+    folder = own if isinstance(own, str) else own / "tokenizer"
+    return digest(
+        [
+            tokenizer_digest(folder, t2i.revision),
+            None if model is None or t5 is None else tokenizer_digest(model, t5.revision),
+        ]
+    )
+
+
+def _own(project: Project) -> Any:
+    from recap_assets.diffusion.load import tokenizer
+
+    return tokenizer(project.model(project.config.t2i.model), project.config.t2i.revision)

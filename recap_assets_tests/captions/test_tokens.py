@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from transformers import PreTrainedTokenizerFast
+
+from recap_assets.captions.tokens import counter, recount, tokenizer_digest
+from recap_assets.experiment.errors import UserError
+
+
+def save_tokenizer(folder: Path, *words: str) -> Path:
+    """A tokenizer of whole words that ends every text with </s>, as T5's does."""
+    vocabulary = {word: place for place, word in enumerate(["<unk>", "</s>", *words])}
+    made = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    made.pre_tokenizer = pre_tokenizers.Whitespace()
+    made.post_processor = processors.TemplateProcessing("$A </s>", special_tokens=[("</s>", 1)])
+    PreTrainedTokenizerFast(tokenizer_object=made, unk_token="<unk>").save_pretrained(folder)
+    return folder
+
+
+def test_a_folder_of_a_tokenizer_counts_with_its_end(tmp_path: Path) -> None:
+    count = counter(save_tokenizer(tmp_path / "t5", "a", "red", "cat"))
+    assert [count(text) for text in ("", "a red cat", "an unknown, thing")] == [1, 4, 5]
+
+
+def test_a_tokenizer_that_changed_is_read_again(tmp_path: Path) -> None:
+    folder = save_tokenizer(tmp_path / "t5", "a")
+    before = tokenizer_digest(folder)
+    assert counter(folder)("a-b") == 4
+    made = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    PreTrainedTokenizerFast(tokenizer_object=made).save_pretrained(folder)
+    assert counter(folder)("a-b") == 2
+    assert tokenizer_digest(folder) != before
+
+
+def test_no_tokenizer_is_told_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no usable tokenizer") as caught:
+        counter(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_recounting_changes_the_counts_and_nothing_else() -> None:
+    old = {"caption": ["a b", ""], "n_tokens_clip": [9, 9], "n_tokens_t5": [8, 8]}
+    rows = pl.DataFrame(old).cast({"n_tokens_clip": pl.Int32, "n_tokens_t5": pl.Int32})
+    found = recount(rows, {"n_tokens_clip": lambda text: len(text.split()), "n_tokens_t5": None})
+    assert found.schema == rows.schema
+    assert found["caption"].to_list() == ["a b", ""]
+    assert found["n_tokens_clip"].to_list() == [2, 0]
+    assert found["n_tokens_t5"].to_list() == [None, None]
