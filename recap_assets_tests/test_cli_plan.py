@@ -31,7 +31,7 @@ def fail_rows(project: Project, style: str, shard: str, number: int) -> None:
         error=pl.when(failed).then(pl.lit("out of memory")).otherwise("error"),
         caption=pl.when(failed).then(pl.lit("")).otherwise("caption"),
     )
-    store.publish(its, shard, rows, footer.pictures)
+    store.publish(its, shard, rows, pictures=footer.pictures, counted=footer.counted)
 
 
 def test_nothing_to_do(recap: Recap, built: Project) -> None:

@@ -20,6 +20,7 @@ class Footer:
     recipe: its full digest; twelve digits of it name the folder.
     content: digest over (uid, caption, status) of the rows in any order.
     pictures: digest of the index rows that the captions are of, "" if nobody said.
+    counted: digest of the text encoders that the tokens are counted for, "" if nobody said.
     rows: how many. statuses: how many have each status that occurs.
     computed, seconds: how many rows were written anew by the run that wrote the file, and how long
         their captioning took; what a plan estimates time by.
@@ -28,6 +29,7 @@ class Footer:
     recipe: str
     content: str
     pictures: str
+    counted: str
     rows: int
     statuses: dict[str, int]
     computed: int = 0
@@ -39,6 +41,7 @@ class Footer:
             "recipe": self.recipe,
             "content": self.content,
             "pictures": self.pictures,
+            "counted": self.counted,
             "rows": str(self.rows),
             "statuses": json.dumps(self.statuses),
             "computed": str(self.computed),
@@ -50,17 +53,29 @@ class Footer:
         return other is not None and self._rows() == other._rows()
 
     def _rows(self) -> tuple[object, ...]:
-        return self.recipe, self.content, self.pictures, self.rows, self.statuses
+        return self.recipe, self.content, self.pictures, self.counted, self.statuses
 
 
 def of(
-    rows: pl.DataFrame, recipe: Recipe, pictures: str, computed: int = 0, seconds: float = 0.0
+    rows: pl.DataFrame,
+    recipe: Recipe,
+    pictures: str = "",
+    counted: str = "",
+    computed: int = 0,
+    seconds: float = 0.0,
 ) -> Footer:
     """The footer of a file with these rows."""
     counts = rows["status"].value_counts().sort("status").rows()
-    statuses = {str(status): int(count) for status, count in counts}
-    content = content_digest(rows, CONTENT)
-    return Footer(recipe.digest, content, pictures, rows.height, statuses, computed, seconds)
+    return Footer(
+        recipe=recipe.digest,
+        content=content_digest(rows, CONTENT),
+        pictures=pictures,
+        counted=counted,
+        rows=rows.height,
+        statuses={str(status): int(count) for status, count in counts},
+        computed=computed,
+        seconds=seconds,
+    )
 
 
 def parse(metadata: dict[str, str]) -> Footer | None:
@@ -70,6 +85,7 @@ def parse(metadata: dict[str, str]) -> Footer | None:
             recipe=metadata["recipe"],
             content=metadata["content"],
             pictures=metadata["pictures"],
+            counted=metadata["counted"],
             rows=int(metadata["rows"]),
             statuses=json.loads(metadata["statuses"]),
             computed=int(metadata["computed"]),

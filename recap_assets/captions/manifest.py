@@ -154,8 +154,8 @@ def narrow(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.select(*MANIFEST, "status")
 
 
-def _footers(store: CaptionStore, recipe: Recipe, shards: Sequence[str]) -> dict[str, str]:
-    """The content digest of every shard's rows."""
+def _footers(store: CaptionStore, recipe: Recipe, shards: Sequence[str]) -> dict[str, list[str]]:
+    """What every shard's rows say, and for which text encoders they are counted."""
     found = {shard: store.footer(recipe, shard) for shard in sorted(set(shards))}
     missing = [shard for shard, footer in found.items() if footer is None]
     if missing:
@@ -163,7 +163,7 @@ def _footers(store: CaptionStore, recipe: Recipe, shards: Sequence[str]) -> dict
             f"style {recipe.style!r}: {len(missing)} of {len(found)} shards have no captions of "
             f"the current recipe, first {missing[0]!r}; run `recap run --select recaptions`"
         )
-    return {shard: footer.content for shard, footer in found.items() if footer is not None}
+    return {shard: [it.content, it.counted] for shard, it in found.items() if it is not None}
 
 
 def _stored(target: Path, content: str) -> pl.DataFrame | None:

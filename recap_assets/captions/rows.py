@@ -8,7 +8,7 @@ from datetime import datetime
 
 import polars as pl
 
-from recap_assets.captions import schema, status
+from recap_assets.captions import schema, status, tokens
 from recap_assets.captions.recipe import ALT, Recipe
 from recap_assets.captions.tokens import TokenCounter
 
@@ -61,6 +61,11 @@ def build_alt(index: pl.DataFrame, stamp: Stamp) -> pl.DataFrame:
     Alt-text is what it is: it is not judged for loops or refusals. The index keeps it verbatim.
     """
     return _frame(_alt_row(row, stamp) for row in index.iter_rows(named=True))
+
+
+def recount(rows: pl.DataFrame, stamp: Stamp) -> pl.DataFrame:
+    """Stored rows with their tokens counted anew; see `tokens.recount`."""
+    return tokens.recount(rows, {"n_tokens_clip": stamp.count_clip, "n_tokens_t5": stamp.count_t5})
 
 
 def _frame(rows: Iterable[dict[str, object]]) -> pl.DataFrame:

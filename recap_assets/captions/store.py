@@ -92,14 +92,16 @@ class CaptionStore:
         recipe: Recipe,
         shard: str,
         rows: pl.DataFrame,
+        *,
         pictures: str = "",
+        counted: str = "",
         computed: int = 0,
         seconds: float = 0.0,
     ) -> Published:
         """Make `rows` the rows of a shard: all of them or, on a failure, none.
 
-        Rows that the shard loses are retired, not deleted. `pictures` is the digest of the index
-        rows that these are the captions of; for `computed` and `seconds` see `Footer`.
+        Rows that the shard loses are retired, not deleted. What the other arguments say of the rows
+        goes into their `Footer`.
 
         Raises:
             UserError: if the disk refuses; the old file is then untouched.
@@ -109,7 +111,7 @@ class CaptionStore:
         rows = schema.conform(rows).sort("uid")
         _check(rows, recipe, shard)
         path = self.path(recipe, shard)
-        footer = footers.of(rows, recipe, pictures, computed, seconds)
+        footer = footers.of(rows, recipe, pictures, counted, computed, seconds)
         old = self._readable(recipe, shard)
         written = old is None or not old.equals(rows) or not self._says(recipe, shard, footer)
         if written:

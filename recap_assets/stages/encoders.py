@@ -7,6 +7,7 @@ from typing import Any, TypedDict
 from recap_assets.captions.tokens import TokenCounter, counter, tokenizer_digest
 from recap_assets.experiment.fingerprint import digest
 from recap_assets.experiment.project import Project
+from recap_assets.stages.memory import remembered
 
 
 class Counters(TypedDict):
@@ -36,6 +37,7 @@ def limits(project: Project) -> dict[str, int]:
     return found if t5 is None else {**found, "n_tokens_t5": t5.limit}
 
 
+@remembered
 def version(project: Project) -> str:
     """64 hex digits of the tokenizers: rows counted under another version are to be recounted."""
     t2i, t5 = project.config.t2i, project.config.encoders.t5

@@ -50,7 +50,7 @@ def test_nothing_published_is_none(tmp_path: Path) -> None:
 def test_the_footer_answers_without_rows(tmp_path: Path) -> None:
     store = CaptionStore(tmp_path)
     rows = rows_of({"a": "one", "b": "two"})
-    published = store.publish(RECIPE, "00000", rows, "pictures", 2, 0.5)
+    published = store.publish(RECIPE, "00000", rows, pictures="pictures", computed=2, seconds=0.5)
     footer = pq.read_schema(published.path).metadata
     assert footer[b"recipe"].decode() == RECIPE.digest
     assert footer[b"rows"] == b"2"

@@ -193,6 +193,25 @@ def test_a_shard_that_went_leaves_the_caption_sets(built: Project) -> None:
     assert list(fewer.captions.rglob("00001.parquet"))
 
 
+def test_another_text_encoder_costs_a_count_and_no_caption(
+    built: Project, base_models: Path
+) -> None:
+    t5 = {"model": str(base_models / "t2i" / "tokenizer"), "limit": 512}
+    counted = change(built, "encoders.t5", t5)
+    assert ("recaptions", "00000") in stale(counted)
+    before, seen = contents(built), encodes(counted)
+    old = rows(built, "long", "00000")
+    outcome = ran(run(counted, CAPTIONS))
+    assert outcome["recaptions"] == {"00000": 0, "00001": 0}
+    assert encodes(counted) == seen
+    assert contents(counted) == before
+    new = rows(counted, "long", "00000")
+    assert old["n_tokens_t5"].null_count() == old.height
+    assert new["n_tokens_t5"].to_list() == new["n_tokens_clip"].to_list()
+    assert new.drop("n_tokens_t5").equals(old.drop("n_tokens_t5"))
+    assert not {key for asset, key in stale(counted) if asset == "t2i_checkpoint"}
+
+
 def test_a_moved_project_is_as_fresh_as_before(built: Project) -> None:
     moved = copy(built, built.file.parent.with_name("moved"))
     assert stale(moved) == set()
