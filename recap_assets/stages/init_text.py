@@ -66,7 +66,7 @@ def _with_people(found: Findings, people: People) -> list[list[str]]:
             *(f"Nobody wrote captions of style `{s}`: it is prompted only." for s in prompted)
         ),
         "captioners:",
-        "  recap: {model: base:captioner, tune: {steps: 200, batch: 16, lr: 1.0e-3}}",
+        "  recap: {model: base:captioner, tune: {steps: 400, batch: 16, lr: 1.0e-3}}",
     ]
     evaluation = [
         *comment(
@@ -95,7 +95,7 @@ def _without_people(found: Findings) -> list[list[str]]:
                 f"Human captions: {found.why_not}.",
                 "The captioner is used as it comes. To tune it, write captions into the JSON:",
                 "  human: {captions: {short: json.human}}",
-                "  captioners: {recap: {tune: {steps: 200, batch: 16, lr: 1.0e-3}}}",
+                "  captioners: {recap: {tune: {steps: 400, batch: 16, lr: 1.0e-3}}}",
             ),
             "captioners:",
             "  recap: {model: base:captioner}",

@@ -137,7 +137,7 @@ def test_short_and_long_human_captions() -> None:
     assert (config.human.images, config.human.validation) == (20, 0.1)
     tune = config.captioners["recap"].tune
     assert tune is not None
-    assert (tune.steps, tune.batch) == (200, 16)
+    assert (tune.steps, tune.batch) == (400, 16)
     assert config.evaluation.metrics == ("fid",)
     assert "human captions <- json.long -> style long (40 of 40 samples)" in draft.decisions
 
