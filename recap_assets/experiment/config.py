@@ -265,7 +265,7 @@ class Gates(Section):
     """
 
     decode_error_rate: Share = 0.05
-    caption_error_rate: Share = 0.05
+    caption_error_rate: Share = 0.1
     not_utf8_share: Share = 0.05
     over_limit_share: Share = 0.05
     repeated_caption_share: Share = 0.2
