@@ -99,7 +99,9 @@ def rows(captioner: Captioner, prefixes: Sequence[str], captions: Sequence[str])
     import torch
 
     heads = [captioner.prefix(prefix) for prefix in prefixes]
-    tails = captioner.tokenizer(list(captions), add_special_tokens=False)["input_ids"]
+    tails = captioner.tokenizer(list(captions), add_special_tokens=False, verbose=False)[
+        "input_ids"
+    ]
     full = [
         [*a, *b, captioner.end][: captioner.max_tokens] for a, b in zip(heads, tails, strict=True)
     ]

@@ -155,7 +155,6 @@ def _validate(captioner: Captioner, data: _Set, prompts: Mapping[str, str]) -> d
 
 def _limit(captioner: Captioner, prefix: str, rows: list[tuple[int, str]]) -> int:
     texts = [text for _, text in rows]
-    longest = max(
-        len(ids) for ids in captioner.tokenizer(texts, add_special_tokens=False)["input_ids"]
-    )
+    tokens = captioner.tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
+    longest = max(map(len, tokens))
     return min(longest + _SLACK, captioner.max_tokens - len(captioner.prefix(prefix)))
