@@ -462,16 +462,27 @@ KEY = st.from_regex(r"([a-zA-Z0-9\u00e9\u4e2d ]{1,5}/)?[a-z0-9_-]{1,4}", fullmat
 SAMPLE = st.tuples(KEY, st.integers(0, 5), TEXT, TEXT)
 
 
+@pytest.mark.parametrize(
+    ("form", "pattern", "caption"),
+    [
+        ("webdataset", "../out/*.tar", "txt"),
+        ("parquet", "../out/data/*.parquet", "caption"),
+        ("kohya", "../out", "txt"),
+    ],
+)
 @settings(
-    max_examples=15,
+    max_examples=12,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(st.lists(st.lists(SAMPLE, min_size=1, max_size=4), min_size=1, max_size=3))
+@given(found=st.lists(st.lists(SAMPLE, min_size=1, max_size=4), min_size=1, max_size=3))
 def test_an_export_is_a_data_set_with_the_same_uids_and_captions(
     tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
+    form: str,
+    pattern: str,
+    caption: str,
     found: list[list[tuple[str, int, str, str]]],
 ) -> None:
     folder = tmp_path_factory.mktemp("trip")
@@ -492,13 +503,13 @@ def test_an_export_is_a_data_set_with_the_same_uids_and_captions(
     }
     if not wanted:
         return
-    counts = exported(made, folder / "out", "webdataset", style="short")
+    counts = exported(made, folder / "out", form, style="short")
     assert counts.exported == len(wanted)
     (folder / "second").mkdir()
     monkeypatch.chdir(folder / "second")
-    init.write(init.draft(["../out/*.tar"], Path.cwd()), Path.cwd(), False)
+    init.write(init.draft([pattern], Path.cwd()), Path.cwd(), False)
     second = Project.open()
-    assert second.config.dataset.caption == "txt"
+    assert second.config.dataset.caption == caption
     assert not second.config.human.captions
     rows = [row for key in images.keys(second) for row in indexed(second, str(key))]
     assert sorted(rows) == sorted(wanted.items())
