@@ -18,6 +18,8 @@ from recap_assets.images.shard import Bytes
 
 _USUAL = ("image", "img", "picture", "photo", "jpg", "jpeg", "png", "webp", "image_bytes", "bytes")
 _ROWS = 8
+#: Metadata of a column whose texts a model wrote: they must never pass for people's.
+GENERATED = {b"recap_assets": b"generated"}
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,13 @@ class ParquetShard:
         with opened(self.path) as file:
             rows = RowReader(self.path, file, self._column(file.schema_arrow))
             yield lambda key, offset, size: _bytes(rows.value(offset)) or b""
+
+    def generated(self) -> frozenset[str]:
+        """The columns that say of themselves that a model wrote them. Raises as `samples`."""
+        with opened(self.path) as file:
+            fields = list(file.schema_arrow)
+        told = GENERATED.items()
+        return frozenset(field.name for field in fields if told <= (field.metadata or {}).items())
 
     def stamp(self) -> Stamp:
         """The file's size and time."""

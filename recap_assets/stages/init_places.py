@@ -99,7 +99,9 @@ def _human_fields(survey: Survey, alt: str | None, passed_over: dict[str, str]) 
         if place == alt or not _is_named_human(place):
             continue
         texts = [text for text in survey.texts if text.get(place)]
-        if 2 * sum(len(text[place].split()) > 1 for text in texts) < len(texts):
+        if place in survey.generated:
+            passed_over[place] = "a captioner wrote it"
+        elif 2 * sum(len(text[place].split()) > 1 for text in texts) < len(texts):
             passed_over[place] = "single words"
         elif alt and 2 * sum(text[place] == text.get(alt) for text in texts) > len(texts):
             passed_over[place] = f"says the same as {alt}"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from recap_assets.experiment.config import Source
 from recap_assets.experiment.errors import UserError
+from recap_assets.images.parquet_shard import ParquetShard
 from recap_assets.images.sample import PICTURES, Sample
 from recap_assets.images.shard import Shard
 from recap_assets.images.sidecar import read_sidecar
@@ -31,6 +32,7 @@ class Survey:
     pictures: samples of those by the extension of their picture, "" for none.
     texts: of some samples with a picture, the text at each place ("txt", "json.alt", "TEXT"); "" if
         empty.
+    generated: the places whose texts a model wrote, as the data set itself says.
     """
 
     source: Source
@@ -38,6 +40,7 @@ class Survey:
     seen: list[Shard]
     pictures: Counter[str]
     texts: list[dict[str, str]]
+    generated: frozenset[str]
 
     def filled(self, place: str) -> int:
         """In how many of `texts` there is something to read at `place`."""
@@ -61,7 +64,9 @@ def survey(source: Source, shards: Sequence[Shard]) -> Survey:
         found, read = _shard(shard, SAMPLES // len(seen))
         pictures += found
         texts += read
-    return Survey(source, shards, seen, pictures, texts)
+    parquet = (shard for shard in seen if isinstance(shard, ParquetShard))
+    generated = frozenset(name for shard in parquet for name in shard.generated())
+    return Survey(source, shards, seen, pictures, texts, generated)
 
 
 def _shard(shard: Shard, most: int) -> tuple[Counter[str], list[dict[str, str]]]:

@@ -492,7 +492,9 @@ def test_an_export_is_a_data_set_with_the_same_uids_and_captions(
         seen: dict[str, Picture] = {}
         for key, seed, alt, text in samples:
             said = known.setdefault(encoded(noise(seed)).hex(), text)
-            seen.setdefault(key, picture(key, seed, alt, short=said))
+            # The other style is never taken for what people wrote.
+            longer = f"{said} and a few words more"
+            seen.setdefault(key, picture(key, seed, alt, short=said, long=longer))
         shards[f"{number:05d}"] = list(seen.values())
     made = project(folder / "project", shards)
     wanted = {

@@ -18,6 +18,8 @@ from recap_assets.captions.export.columns import strings, texts
 from recap_assets.captions.export.names import safe_key
 from recap_assets.captions.export.selection import EXPORTED
 from recap_assets.captions.export.shard import Pictures, Row, Shard
+from recap_assets.captions.recipe import ALT_STYLE
+from recap_assets.images.parquet_shard import GENERATED
 
 _COLUMNS = ("uid", "key", "url")
 #: Pictures and bytes of them in one row group, and bytes in one file.
@@ -39,7 +41,7 @@ def write(
     and one per style.
     """
     names = [*_COLUMNS, *(["caption"] if chosen else []), *styles]
-    schema = _schema(names)
+    schema = _schema(names, {style for style in styles if style != ALT_STYLE})
     (folder / "data").mkdir()
     groups = _groups(shards, pictures, names)
     written = [_file(folder / "data", 0, schema, groups)]
@@ -100,9 +102,13 @@ def _table(part: Shard, start: int, images: list[dict[str, Any]], names: list[st
     return text.add_column(0, "image", pa.array(images, _IMAGE))
 
 
-def _schema(names: list[str]) -> pa.Schema:
+def _schema(names: list[str], generated: set[str]) -> pa.Schema:
     features = {"image": {"_type": "Image"}} | {
         name: {"dtype": "string", "_type": "Value"} for name in names
     }
     metadata = {"huggingface": json.dumps({"info": {"features": features}})}
-    return pa.schema([("image", _IMAGE), *((name, pa.string()) for name in names)], metadata)
+    texts = [
+        pa.field(name, pa.string(), metadata=GENERATED if name in generated else None)
+        for name in names
+    ]
+    return pa.schema([pa.field("image", _IMAGE), *texts], metadata)
