@@ -217,6 +217,21 @@ def sql(
 
 
 @app.command()
+def compact(
+    to: Annotated[Path, typer.Option("--to", help="The Parquet file to write.")],
+    config: Config = None,
+) -> None:
+    """Write the current captions of all shards to one Parquet file: quick to open, a snapshot.
+
+    Example: recap compact --to captions.parquet
+    """
+    from recap_assets.stages import database
+
+    rows = database.compact(_open(config), to)
+    typer.echo(f"{rows:,} captions in {_shown(to.absolute())}")
+
+
+@app.command()
 def report(config: Config = None) -> None:
     """Render the page again if anything changed, and say where it is.
 

@@ -39,7 +39,7 @@ def rows(
     options += f", hive_types = {{{types}}}" if partitions else ""
     # Older readers of the database know no such option, so it stands only where it is needed.
     options += "" if any(root.glob(pattern)) else ", allow_empty = true"
-    path = literal(f"{_escape(root.resolve().as_posix())}/{pattern}")
+    path = literal(f"{escape(root.resolve().as_posix())}/{pattern}")
     return (
         f"SELECT {', '.join(_select(name) for name in columns)} FROM ({nothing(columns)} "
         f"UNION ALL BY NAME SELECT * FROM read_parquet({path}{options}))"
@@ -58,6 +58,6 @@ def _select(name: str) -> str:
     return f'"{name}"'
 
 
-def _escape(path: str) -> str:
+def escape(path: str) -> str:
     """A path whose glob signs mean themselves."""
     return "".join(f"[{sign}]" if has_magic(sign) else sign for sign in path)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import polars as pl
 
+from recap_assets.captions import compact as compacting
 from recap_assets.captions import views
 from recap_assets.experiment.checks import ALT
 from recap_assets.experiment.errors import UserError
@@ -43,6 +46,11 @@ def ask(project: Project, query: str) -> pl.DataFrame:
         raise UserError("query: it gives no rows; ask with SELECT, FROM or SHOW") from error
     finally:
         connection.close()
+
+
+def compact(project: Project, target: Path) -> int:
+    """Write the current captions to one file; how many. Raises as `captions.compact.compact`."""
+    return compacting.compact(project.root, current(project), target)
 
 
 def write(project: Project) -> None:
