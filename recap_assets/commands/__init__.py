@@ -1,0 +1,1 @@
+"""What each word after `recap` does: thin, over stages and Dagster."""
