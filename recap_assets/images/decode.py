@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 
 import numpy as np
 from PIL import ExifTags, Image
@@ -64,9 +65,12 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
     if not data:
         raise DecodeError("the file is empty")
     try:
-        image = _open(data, max_pixels)
-        image.load()
-        rgb = _rgb(_upright(image))
+        with warnings.catch_warnings():
+            # What is odd about bytes that can be used all the same is of no use to anybody.
+            warnings.simplefilter("ignore")
+            image = _open(data, max_pixels)
+            image.load()
+            rgb = _rgb(_upright(image))
     except DecodeError:
         raise
     except Exception as error:

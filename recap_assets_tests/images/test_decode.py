@@ -304,3 +304,14 @@ def test_damaged_bytes_give_a_picture_or_a_decode_error(
             return
     assert image.mode == "RGB"
     assert image.width * image.height <= 1_000_000
+
+
+def test_odd_but_usable_bytes_are_decoded_without_a_warning() -> None:
+    """Pillow tells of damaged EXIF, which would fill a terminal during a crawl's indexing."""
+    image = Image.new("RGB", (8, 8), "red")
+    buffer = io.BytesIO()
+    exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x02\0\xff\xff\xff\x7f\x10\0\0\0\0\0\0\0"
+    image.save(buffer, "JPEG", exif=exif)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert decode(buffer.getvalue()).size == (8, 8)
