@@ -49,7 +49,9 @@ def show(found: Forecast) -> None:
     for problem in found.problems:
         console.print(problem, style="red", markup=False)
     if found.seconds:
-        console.print(f"captions and arms take about {_time(found.seconds)} by past rates")
+        console.print(
+            f"captions and arms: {_time(found.seconds)} of work by past rates, shared by processes"
+        )
     elif found.seconds is None:
         console.print("how long is not known: some of it was never done here")
 
