@@ -18,8 +18,9 @@ import pytest
 
 from recap_assets.captioning.load import load
 from recap_assets.experiment.project import Project
-from recap_assets.stages import captioner, images, recaptions, recipes, status
+from recap_assets.stages import captioner, gc, images, recaptions, recipes, status
 from recap_assets.stages.memory import remembering
+from recap_assets.stages.stage import Status
 from recap_assets_tests.stages.test_histories import World
 
 pytestmark = [
@@ -82,6 +83,11 @@ def run_and_kill(project: Project, log: Path, after: float | None) -> bool:
     return process.exitcode != 0
 
 
+def _shards(project: Project) -> list[Status]:
+    with remembering():
+        return [status.of(project, stage, key) for stage in STAGES for key in stage.keys(project)]
+
+
 def visible(root: Path) -> list[Path]:
     """Every file that a reader would find."""
     return [
@@ -118,4 +124,7 @@ def test_killed_at_random_moments(base_models: Path, tmp_path: Path) -> None:
     print(f"{kills} kills; {encoded - every} of {every} pictures encoded twice")
     assert every <= encoded <= every + kills * BATCH
     assert kills > 2
+    # Killed between publishing a shard and forgetting its batches: they lie there until gc.
+    gc.drop(gc.find(project))
     assert not visible(project.root / "pending")
+    assert all(state.state == "fresh" for state in _shards(project))
