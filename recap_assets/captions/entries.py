@@ -1,8 +1,9 @@
-"""The captions that an entry of a mix shows: a style's own, two joined, or one cut at random.
+"""The captions that an entry of a mix shows: a style's own, two joined, one cut, one of several.
 
 A caption is cut where a part ends: at one of . ! ? , ; : before a space. Of n parts the first k
 stand, k drawn evenly from 1 to n by a hash of seed, epoch and uid; a comma, semicolon or colon at
 the end goes. Whole parts keep a number beside what it counts, as cutting at any word would not.
+Of several texts of a picture one is drawn evenly by a hash of seed, epoch and uid.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ def joined(manifests: Mapping[str, pl.DataFrame], styles: Sequence[str]) -> pl.D
 def texts(manifests: Mapping[str, pl.DataFrame], name: str) -> set[str]:
     """Every text that the entry `name` may show in some epoch."""
     entry = MixEntry.parse(name)
+    if entry.any:
+        return set(manifests[name]["texts"].explode().drop_nulls())
     whole = joined(manifests, entry.styles)["caption"]
     return {text for caption in whole for text in prefixes(caption)} if entry.cut else set(whole)
 
@@ -54,15 +57,25 @@ def shown(
 ) -> pl.DataFrame:
     """(uid, caption, n_tokens_clip) that the entry `name` shows in one epoch.
 
-    `count` gives the tokens of a text, its ends included.
+    `count` gives the tokens of a text, its ends included. `manifests` maps each style to its
+    caption set, and an entry that draws from several texts to (uid, texts), a list of them.
     """
     entry = MixEntry.parse(name)
-    rows = joined(manifests, entry.styles)
+    rows = _drawn(manifests[name], epoch, seed) if entry.any else joined(manifests, entry.styles)
     if entry.cut:
         cut = [_cut(caption, uid, epoch, seed) for uid, caption in rows.iter_rows()]
         rows = rows.with_columns(caption=pl.Series(cut, dtype=pl.String))
     counts = [count(caption) for caption in rows["caption"]]
     return rows.with_columns(n_tokens_clip=pl.Series(counts, dtype=pl.Int32))
+
+
+def _drawn(several: pl.DataFrame, epoch: int, seed: int) -> pl.DataFrame:
+    """(uid, caption): one of each picture's texts."""
+    rows = [
+        (uid, texts[fingerprint.seed("text", seed, epoch, uid) % len(texts)])
+        for uid, texts in several.iter_rows()
+    ]
+    return pl.DataFrame(rows, schema={"uid": pl.String, "caption": pl.String}, orient="row")
 
 
 def _cut(caption: str, uid: str, epoch: int, seed: int) -> str:

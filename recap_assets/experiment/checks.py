@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.keys import check_key
+from recap_assets.experiment.mix_entry import MixEntry
 from recap_assets.experiment.nearest import did_you_mean
 
 if TYPE_CHECKING:
@@ -77,6 +78,9 @@ def _arm_problems(config: Config) -> Iterator[str]:
         for style in arm.styles:
             if style != ALT and style not in config.styles:
                 yield f"arms.{name}.mix: " + _unknown("style", style, (*config.styles, ALT))
+        for entry in map(MixEntry.parse, arm.mix):
+            if entry.any and entry.styles != (ALT,):
+                yield f"arms.{name}.mix: only the source has several texts; write {ALT}:any"
         for field, values in (("train", arm.train), ("seeds", arm.seeds)):
             if len(set(values)) != len(values):
                 yield f"arms.{name}.{field}: the same value twice; keep one"

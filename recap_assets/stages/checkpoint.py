@@ -27,6 +27,7 @@ from recap_assets.stages import (
     manifest,
     model_card,
     recaptions,
+    source_texts,
     t2i_base,
 )
 from recap_assets.stages.memory import remembered
@@ -56,7 +57,11 @@ def arm(project: Project, key: str) -> ArmSeed:
 
 def caption_sets(project: Project, key: str) -> dict[str, str]:
     """The content digest of each caption set that the arm is trained on, by style."""
-    return {style: manifest.content(project, style) for style in arm(project, key).arm.styles}
+    mine = arm(project, key).arm
+    sets = {style: manifest.content(project, style) for style in mine.styles}
+    if source_texts.ANY in mine.mix:
+        sets[source_texts.ANY] = source_texts.content(project)
+    return sets
 
 
 @remembered
@@ -217,8 +222,11 @@ def shown(project: Project, key: str, words: Any) -> Callable[[list[str], int], 
 
 
 def _sets(project: Project, mine: ArmSeed) -> dict[str, pl.DataFrame]:
-    """The caption set of every style that the arm sees."""
-    return {style: manifest.frame(project, style) for style in mine.arm.styles}
+    """The caption set of every style that the arm sees, and the source's texts if it asks."""
+    sets = {style: manifest.frame(project, style) for style in mine.arm.styles}
+    if source_texts.ANY in mine.arm.mix:
+        sets[source_texts.ANY] = source_texts.frame(project)
+    return sets
 
 
 def _captions(

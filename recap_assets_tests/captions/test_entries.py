@@ -58,3 +58,18 @@ def test_cuts_are_even_over_epochs_and_known_beforehand() -> None:
     # Five standard deviations of a binomial count of n draws with probability 1/4.
     assert all(abs(count - n / 4) < 5 * (n * 3 / 16) ** 0.5 for count in counts.values())
     assert all(length == len(text) for _, text, length in drawn)
+
+
+SEVERAL = {"alt:any": pl.DataFrame({"uid": ["a", "b"], "texts": [["one", "two", "three"], ["x"]]})}
+
+
+def test_any_of_several_texts_is_drawn_evenly_and_again_the_same() -> None:
+    draws = [shown(SEVERAL, "alt:any", epoch, 7, len).rows() for epoch in range(600)]
+    assert draws == [shown(SEVERAL, "alt:any", epoch, 7, len).rows() for epoch in range(600)]
+    counts = Counter(rows[0][1] for rows in draws)
+    assert set(counts) == {"one", "two", "three"}
+    # 200 of each expected, with a standard deviation of 12.
+    assert all(150 < count < 250 for count in counts.values())
+    assert {rows[1] for rows in draws} == {("b", "x", 1)}
+    assert draws != [shown(SEVERAL, "alt:any", epoch, 8, len).rows() for epoch in range(600)]
+    assert texts(SEVERAL, "alt:any") == {"one", "two", "three", "x"}

@@ -64,6 +64,7 @@ def test_the_styles_an_arm_needs(tmp_path: Path) -> None:
         ("p=1.5", BOTH, r"a share is from 0 to 1"),
         ("fusion", ("one", "two"), r"needs a style 'long' or a single style.*one, two"),
         ("mix50", ("long",), r"arms\.x\.mix: no style 'short'"),
+        ("long:any", BOTH, r"only the source has several texts; write alt:any"),
         ('{"long+lnog": 1}', BOTH, r"no style 'lnog' \(did you mean 'long'\?\)"),
     ],
 )

@@ -6,10 +6,19 @@ import json
 
 import pytest
 
+from recap_assets.diffusion.load import tokenizer
 from recap_assets.experiment.project import Project
-from recap_assets.stages import checkpoint, manifest
+from recap_assets.stages import checkpoint, images, manifest
 from recap_assets.stages.database import ask
-from recap_assets_tests.small_project import TRAINED, change, ran, run
+from recap_assets_tests.small_project import (
+    TRAINED,
+    Samples,
+    change,
+    edit,
+    ran,
+    run,
+    tar,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -32,3 +41,31 @@ def test_mixes_by_name_train_and_are_found_by_sql(built: Project) -> None:
         ("long-both-s0", json.dumps({"long": 1.0})),
         ("mix-both-s0", json.dumps({"long": 1.0, "short": 1.0})),
     ]
+
+
+def test_an_arm_draws_from_all_that_the_source_says(built: Project) -> None:
+    def tell(samples: Samples) -> None:
+        for number, members in enumerate(samples.values()):
+            told = json.loads(members["json"]) | {"captions": ["b", f"c {number}", " b "]}
+            members["json"] = json.dumps(told).encode()
+
+    edit(tar(built, "00000"), tell)
+    project = change(built, "arms.several", {"mix": "alt:any"})
+    assert ran(run(project, TRAINED))["t2i_checkpoint"] == {"several-both-s0": 2}
+    key = "several-both-s0"
+    assert set(checkpoint.card(project, key)["caption_sets"]) == {"alt", "alt:any"}
+
+    uids = sorted(images.usable(project, "00000")["uid"])
+    words = tokenizer(project.model(project.config.t2i.model), None)
+    draw = checkpoint.shown(project, key, words)
+    seen = {caption for epoch in range(40) for caption in draw(uids, epoch).captions}
+    alts = set(manifest.frame(project, "alt")["caption"])
+    assert {"b", *(f"c {number}" for number in range(8))} <= seen
+    assert seen - alts == {"b", *(f"c {number}" for number in range(8))}
+
+    def rewrite(samples: Samples) -> None:
+        members = samples[sorted(samples)[0]]
+        members["json"] = json.dumps(json.loads(members["json"]) | {"captions": ["d"]}).encode()
+
+    edit(tar(project, "00000"), rewrite)
+    assert ran(run(project, TRAINED))["t2i_checkpoint"] == {key: 2}
