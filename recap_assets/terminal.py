@@ -33,12 +33,6 @@ def progress() -> Iterator[Listener]:
 
 
 @contextmanager
-def silent() -> Iterator[None]:
-    """No bar, for output that a program reads."""
-    yield
-
-
-@contextmanager
 def watching(quiet: bool) -> Iterator[Callable[[str, str | None, Any], None]]:
     """Shows which partition is built and how far it is, and a line for each that is done."""
     if quiet:

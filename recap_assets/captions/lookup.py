@@ -29,7 +29,7 @@ def find(folder: Path, keys: Sequence[str]) -> pl.DataFrame:
     """
     wanted = pl.Series("row_key", keys, pl.String)
     files = _index(folder).candidates(wanted) if len(keys) else []
-    found = [rows for rows in map(_rows, files) if rows is not None]
+    found = [rows for rows in map(rows_of, files) if rows is not None]
     return pl.concat([schema.empty(), *(rows.filter(_in(wanted)) for rows in found)])
 
 
@@ -68,7 +68,7 @@ class _Index:
             self._keys, self._owners = keys[order], owners[order]
 
     def _read(self, path: Path) -> tuple[_Keys, npt.NDArray[np.int32]]:
-        rows = _rows(path, ["row_key"])
+        rows = rows_of(path, ["row_key"])
         keys = np.sort(_prefixes(rows["row_key"])) if rows is not None else np.empty(0, np.uint64)
         self._files.append(path)
         return keys, np.full(len(keys), len(self._files) - 1, np.int32)
@@ -88,8 +88,8 @@ def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
         return
 
 
-def _rows(path: Path, columns: list[str] | None = None) -> pl.DataFrame | None:
-    """The rows of a file, or None where it is gone, damaged or something else."""
+def rows_of(path: Path, columns: list[str] | None = None) -> pl.DataFrame | None:
+    """The rows of a caption file, or None where it is gone, damaged or something else."""
     try:
         rows = pl.read_parquet(path, columns=columns, hive_partitioning=False)
         return rows if columns else schema.conform(rows)

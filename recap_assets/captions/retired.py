@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from recap_assets.captions import schema
+from recap_assets.captions import lookup
 from recap_assets.captions.recipe import Recipe
 from recap_assets.experiment import atomic
 from recap_assets.experiment.keys import check_key
@@ -30,14 +30,7 @@ def add(root: Path, recipe: Recipe, shard: str, rows: pl.DataFrame) -> None:
     if not rows.height:
         return
     path = folder(root, recipe) / f"{check_key('shard', shard)}.parquet"
-    frames = [rows, *_stored(path)]
+    stored = lookup.rows_of(path)
+    frames = [rows] if stored is None else [rows, stored]
     together = pl.concat(frames).unique("row_key", keep="first", maintain_order=True)
     atomic.write_parquet(path, together.sort("row_key"), {"recipe": recipe.digest})
-
-
-def _stored(path: Path) -> list[pl.DataFrame]:
-    """The rows of a file; none where it is missing or damaged, for they can be made again."""
-    try:
-        return [schema.conform(pl.read_parquet(path, hive_partitioning=False))]
-    except (pl.exceptions.PolarsError, OSError):
-        return []

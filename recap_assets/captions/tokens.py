@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -21,6 +22,11 @@ def counter(model: str | Path, revision: str | None = None) -> TokenCounter:
         UserError: if there is no usable tokenizer.
     """
     return _counter(str(model), revision, tokenizer_digest(model, revision))
+
+
+def counting(words: Any) -> TokenCounter:
+    """The length of a text for a loaded tokenizer, which is silent about its limit."""
+    return lambda text: len(words(text, verbose=False).input_ids)
 
 
 def tokenizer_digest(model: str | Path, revision: str | None = None) -> str:
@@ -57,4 +63,4 @@ def _counter(model: str, revision: str | None, content: str) -> TokenCounter:
             f"text encoder {model}: no usable tokenizer ({reason}); name a folder or hub id that "
             "holds one"
         ) from error
-    return lambda text: len(words(text, verbose=False).input_ids)
+    return counting(words)

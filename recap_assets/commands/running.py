@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,11 +34,11 @@ def plan(
     from recap_assets.captions.plan import check_refresh
     from recap_assets.stages import plan as planning
     from recap_assets.stages.refresh import refreshing
-    from recap_assets.terminal import progress, silent
+    from recap_assets.terminal import progress
     from recap_assets.terminal_plan import as_record, show
 
     project = open_project(config)
-    with refreshing(check_refresh(refresh)), silent() if as_json else progress():
+    with refreshing(check_refresh(refresh)), nullcontext() if as_json else progress():
         found = planning.forecast(project)
     print_json(as_record(found)) if as_json else show(found)
     sys.exit(1 if found.problems else 0)

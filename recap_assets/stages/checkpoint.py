@@ -14,6 +14,7 @@ import polars as pl
 
 from recap_assets.captions import entries, limit
 from recap_assets.captions.mix import Mix
+from recap_assets.captions.tokens import counting
 from recap_assets.diffusion.save import save
 from recap_assets.experiment import atomic
 from recap_assets.experiment.errors import UserError
@@ -208,9 +209,7 @@ def shown(project: Project, key: str, words: Any) -> Callable[[list[str], int], 
     )
     mix, mix_seed = Mix(dict(mine.arm.mix)), seed("mix", project.config.t2i.seed, mine.seed)
 
-    @cache
-    def count(text: str) -> int:
-        return len(words(text, verbose=False).input_ids)
+    count = cache(counting(words))
 
     def draw(uids: list[str], epoch: int) -> limit.Chosen:
         frames = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypedDict
 
-from recap_assets.captions.tokens import TokenCounter, counter, tokenizer_digest
+from recap_assets.captions.tokens import TokenCounter, counter, counting, tokenizer_digest
 from recap_assets.experiment.fingerprint import digest
 from recap_assets.experiment.project import Project
 from recap_assets.stages.memory import remembered
@@ -23,9 +23,9 @@ def counters(project: Project) -> Counters:
     Raises:
         UserError: if a tokenizer cannot be loaded.
     """
-    words, t5 = _own(project), project.config.encoders.t5
+    t5 = project.config.encoders.t5
     return {
-        "count_clip": lambda text: len(words(text, verbose=False).input_ids),
+        "count_clip": counting(_own(project)),
         "count_t5": None if t5 is None else counter(project.model(t5.model), t5.revision),
     }
 

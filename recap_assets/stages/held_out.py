@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.project import Project
-from recap_assets.images.decode import DecodeError, decode
 from recap_assets.images.near import difference_hash, within
-from recap_assets.stages import images, inputs
+from recap_assets.stages import images, inputs, pictures
 from recap_assets.stages.memory import remembered
 
 
@@ -34,15 +32,7 @@ def held_out(project: Project) -> set[str]:
 
 def _hashes(project: Project) -> pl.Series:
     """The difference hash of every picture that evaluation uses."""
-    found = set()
-    for path in inputs.prompt_pictures(project).values():
-        try:
-            data = path.read_bytes()
-            found.add(difference_hash(decode(data, project.config.dataset.max_pixels)))
-        except OSError as error:
-            raise UserError(
-                f"{path}: cannot be read ({error.strerror}); restore the file"
-            ) from error
-        except DecodeError as error:
-            raise UserError(f"{path}: is no usable picture ({error.reason}); replace it") from error
+    limit = project.config.dataset.max_pixels
+    files = inputs.prompt_pictures(project).values()
+    found = {difference_hash(pictures.of_file(path, limit)) for path in files}
     return pl.Series(sorted(found), dtype=pl.Int64)

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from PIL import Image
 
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.project import Project
-from recap_assets.images.decode import DecodeError, decode
+from recap_assets.images.decode import MAX_PIXELS, DecodeError, decode
 from recap_assets.images.fit import fit
 from recap_assets.images.reader import PictureReader
 from recap_assets.stages import images
@@ -26,15 +27,18 @@ def read(paths: Sequence[Path], size: int) -> np.ndarray:
     """
     out = np.empty((len(paths), size, size, 3), np.uint8)
     for slot, path in zip(out, paths, strict=True):
-        try:
-            slot[...] = np.asarray(fit(decode(path.read_bytes()), size))
-        except OSError as error:
-            raise UserError(
-                f"{path}: cannot be read ({error.strerror}); restore the file"
-            ) from error
-        except DecodeError as error:
-            raise UserError(f"{path}: is no usable picture ({error.reason}); replace it") from error
+        slot[...] = np.asarray(fit(of_file(path), size))
     return out
+
+
+def of_file(path: Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """The RGB picture in a file. Raises as `read`."""
+    try:
+        return decode(path.read_bytes(), max_pixels)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); restore the file") from error
+    except DecodeError as error:
+        raise UserError(f"{path}: is no usable picture ({error.reason}); replace it") from error
 
 
 def of_shard(project: Project, shard: str, rows: pl.DataFrame, size: int) -> np.ndarray:

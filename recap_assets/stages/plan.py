@@ -13,8 +13,18 @@ from recap_assets.experiment import atomic
 from recap_assets.experiment.checks import ALT as ALT_STYLE
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.project import Project
-from recap_assets.stages import captioner, checkpoint, images, inputs, recaptions, recipes, refresh
+from recap_assets.stages import (
+    captioner,
+    checkpoint,
+    images,
+    inputs,
+    recaptions,
+    recipes,
+    refresh,
+    status,
+)
 from recap_assets.stages.foresight import foreseeing
+from recap_assets.stages.memory import remembering
 from recap_assets.stages.progress import tell
 from recap_assets.stages.stage import NotReady, named
 
@@ -88,9 +98,6 @@ def forecast(project: Project) -> Forecast:
 
 def _behind(project: Project) -> dict[str, str]:
     """The shards that `recap status` shows as not fresh, and why."""
-    from recap_assets.stages import status
-    from recap_assets.stages.memory import remembering
-
     found = {}
     with remembering():
         for shard in sorted(inputs.shards(project)):

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from PIL import Image
 
+from recap_assets.captions.tokens import counting
 from recap_assets.evaluation.prompts import Prompt
 from recap_assets.evaluation.prompts import digest as prompts_digest
 from recap_assets.experiment import atomic
@@ -163,8 +164,8 @@ def _over_limit(project: Project) -> int:
     from recap_assets.diffusion.load import tokenizer
 
     words = tokenizer(t2i_base.reference(project), project.config.t2i.revision)
-    lengths = [len(words(p.prompt, verbose=False).input_ids) for p in inputs.prompts(project)]
-    return sum(length > words.model_max_length for length in lengths)
+    count = counting(words)
+    return sum(count(p.prompt) > words.model_max_length for p in inputs.prompts(project))
 
 
 STAGE = Stage(NAME, keys, wanted, made, seen, build)
