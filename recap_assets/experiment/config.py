@@ -8,22 +8,25 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, model_validator
 
+from recap_assets.experiment.captioner_settings import Captioner, Style
 from recap_assets.experiment.checks import problems
-from recap_assets.experiment.mix_entry import mix_styles
 from recap_assets.experiment.mix_presets import with_named_mixes
+from recap_assets.experiment.section import (
+    Count,
+    NotNegative,
+    Section,
+    Share,
+    ShareBelowOne,
+    Text,
+    Whole,
+    several,
+)
+from recap_assets.experiment.t2i_settings import T2I, Arm
 
 Metric = Literal["soa_c", "soa_i", "ca", "pa_geo", "exact_scene", "fid"]
 Source = Literal["webdataset", "imagefolder", "parquet", "coco"]
-Weights = Literal["unet", "text_encoder"]
 Gate = Literal[
     "decode_error_rate",
     "caption_error_rate",
@@ -32,36 +35,8 @@ Gate = Literal[
     "repeated_caption_share",
     "lost_words",
 ]
-CaptionerWeights = Literal["image_encoder", "text_decoder"]
 
-Count = Annotated[int, Field(ge=1)]
-Whole = Annotated[int, Field(ge=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
-ShareBelowOne = Annotated[float, Field(ge=0, lt=1)]
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
-Text = Annotated[str, StringConstraints(min_length=1)]
-
-
-def _several(value: object) -> object:
-    if isinstance(value, str):
-        return (value,)
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _sorted_weights(value: object) -> object:
-    """Names in one fixed order, so that the order they are written in changes no digest."""
-    several = _several(value)
-    return tuple(sorted(several, key=str)) if isinstance(several, tuple) else several
-
-
-Urls = Annotated[tuple[Text, ...], Field(min_length=1), BeforeValidator(_several)]
-
-
-class Section(BaseModel):
-    """A frozen group of settings that refuses keys it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+Urls = Annotated[tuple[Text, ...], Field(min_length=1), BeforeValidator(several)]
 
 
 class World(Section):
@@ -132,99 +107,11 @@ class Human(Section):
     seed: Whole = 0
 
 
-class Style(Section):
-    """A kind of caption: what the captioner is asked, and how many tokens it may answer with."""
-
-    prompt: str
-    max_tokens: Count = 32
-    captioner: Text
-
-
-class Tune(Section):
-    """How a captioner is fine-tuned on the human captions; `lr` is the peak learning rate.
-
-    `train` names the weights that move. With the text decoder alone a small human set changes what
-    is said of a picture, and cannot spoil what is seen in it.
-    """
-
-    method: Literal["full"] = "full"
-    train: Annotated[
-        tuple[CaptionerWeights, ...], Field(min_length=1), BeforeValidator(_sorted_weights)
-    ] = ("image_encoder", "text_decoder")
-    steps: Count = 300
-    lr: Positive = 5e-4
-    batch: Count = 32
-    dropout: ShareBelowOne = 0.1
-    seed: Whole = 0
-
-
-class Captioner(Section):
-    """A captioning model, used as it comes without `tune`. `batch` is images per forward pass."""
-
-    model: Text
-    revision: Text | None = None
-    tune: Tune | None = None
-    batch: Count = 64
-
-
-class T2I(Section):
-    """The text-to-image model every arm starts from, and how each arm is trained."""
-
-    model: Text = "base:t2i"
-    revision: Text | None = None
-    steps: Count = 300
-    batch: Count = 64
-    lr: Positive = 3e-4
-    warmup: Whole = 0
-    weight_decay: NotNegative = 0.01
-    prompt_dropout: Share = 0.1
-    over_limit: Literal["drop", "truncate", "resample"] = "drop"
-    ema: ShareBelowOne = 0.0
-    seed: Whole = 0
-
-
-def _canonical(value: object) -> object:
-    """Weights in one fixed order, so that the order they are written in changes no digest."""
-    several = _several(value)
-    if not isinstance(several, tuple):
-        return several
-    return tuple(sorted(several, key=lambda part: (part != "unet", str(part))))
-
-
-class Arm(Section):
-    """One caption mix, the weights it trains, and its repeats.
-
-    `mix` maps entries (a style, "long+alt" for both in one, "long:random_length" for a cut one; see
-    `mix_entry`) to weights. In recap.yaml it may be one entry or a name in `mix_presets`.
-    """
-
-    mix: Annotated[dict[str, Positive], Field(min_length=1)]
-    train: Annotated[tuple[Weights, ...], Field(min_length=1), BeforeValidator(_canonical)] = (
-        "unet",
-        "text_encoder",
-    )
-    seeds: Annotated[tuple[Whole, ...], Field(min_length=1), BeforeValidator(_several)] = (0,)
-
-    @property
-    def styles(self) -> list[str]:
-        """The styles whose captions the arm sees, sorted."""
-        return mix_styles(self.mix)
-
-    @property
-    def trained(self) -> str:
-        """What an arm's key says of the trained weights: "both", "unet" or "text_encoder"."""
-        return "both" if len(self.train) > 1 else self.train[0]
-
-    def key(self, name: str, seed: int) -> str:
-        """The partition key of this arm, called `name`, at one seed, such as "mix-both-s0"."""
-        return f"{name}-{self.trained}-s{seed}"
-
-
 class Evaluation(Section):
     """What is measured, on which prompts and by which models."""
 
     prompts: Text | None = None
-    metrics: Annotated[tuple[Metric, ...], BeforeValidator(_several)] = ()
+    metrics: Annotated[tuple[Metric, ...], BeforeValidator(several)] = ()
     detector: Text | None = None
     threshold: Share = 0.5
     extractor: Text | None = None
@@ -270,7 +157,7 @@ class Gates(Section):
     over_limit_share: Share = 0.05
     repeated_caption_share: Share = 0.2
     lost_words: Share = 0.5
-    hard: Annotated[tuple[Gate, ...], BeforeValidator(_several)] = (
+    hard: Annotated[tuple[Gate, ...], BeforeValidator(several)] = (
         "decode_error_rate",
         "caption_error_rate",
     )

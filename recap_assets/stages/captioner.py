@@ -8,7 +8,7 @@ from typing import Any
 
 from recap_assets.captioning import files
 from recap_assets.experiment import atomic
-from recap_assets.experiment.config import Captioner as Settings
+from recap_assets.experiment.captioner_settings import Captioner as Settings
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.fingerprint import digest
 from recap_assets.experiment.project import Project

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from recap_assets.captions.limit import OverLimit, choose, within
 from recap_assets.captions.mix import Mix
-from recap_assets.experiment.config import T2I
 from recap_assets.experiment.errors import UserError
+from recap_assets.experiment.t2i_settings import T2I
 
 MIX = Mix({"long": 1, "short": 1})
 TOKENS = st.dictionaries(st.sampled_from(["long", "short"]), st.integers(2, 9))

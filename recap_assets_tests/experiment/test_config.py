@@ -9,7 +9,9 @@ import pytest
 from pydantic import ValidationError
 
 from recap_assets.experiment import config
-from recap_assets.experiment.config import Arm, Config, Section, Weights
+from recap_assets.experiment.config import Config
+from recap_assets.experiment.section import Section
+from recap_assets.experiment.t2i_settings import Arm, Weights
 
 SECTIONS = [
     value

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recap_assets.experiment.config import Tune
+from recap_assets.experiment.config import Schedule
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.fingerprint import digest, file_sha256, folder_digest, seed, short
 
@@ -62,17 +62,9 @@ def test_digests_agree_exactly_when_the_trees_do(one: object, other: object) -> 
 
 
 def test_a_model_counts_as_its_settings_wherever_it_stands() -> None:
-    plain = {
-        "method": "full",
-        "train": ["image_encoder", "text_decoder"],
-        "steps": 7,
-        "lr": 0.5,
-        "batch": 32,
-        "dropout": 0.1,
-        "seed": 0,
-    }
-    assert digest({"tune": [Tune(steps=7, lr=0.5)]}) == digest({"tune": [plain]})
-    assert digest(Tune(steps=7)) != digest(Tune(steps=8))
+    plain = {"cron": "0 3 * * *", "shards_per_tick": 7}
+    assert digest({"schedule": [Schedule(**plain)]}) == digest({"schedule": [plain]})
+    assert digest(Schedule(shards_per_tick=7)) != digest(Schedule(shards_per_tick=8))
 
 
 def test_what_json_cannot_say_is_refused() -> None:

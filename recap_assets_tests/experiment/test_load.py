@@ -113,8 +113,9 @@ def test_null_takes_a_presets_setting_back() -> None:
         ),
         ("dataset: {urls: [a, 3]}", "recap.yaml: dataset.urls[1]: should be text, not 3; quote it"),
         (
-            "captioners: {recap: {tune: {method: lora}}}",
-            "recap.yaml: captioners.recap.tune.method: should be 'full', not \"lora\"; correct it",
+            "captioners: {recap: {tune: {method: loora}}}",
+            "recap.yaml: captioners.recap.tune.method: should be 'full' or 'lora', "
+            'not "loora"; correct it',
         ),
     ],
 )

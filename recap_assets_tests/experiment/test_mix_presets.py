@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from recap_assets.experiment.config import Arm
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.fingerprint import digest
 from recap_assets.experiment.load import load_config
 from recap_assets.experiment.mix_presets import PRESETS
+from recap_assets.experiment.t2i_settings import Arm
 
 BOTH = ("short", "long")
 

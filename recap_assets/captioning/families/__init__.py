@@ -1,0 +1,1 @@
+"""The kinds of captioners of transformers, one file each, behind one interface."""
