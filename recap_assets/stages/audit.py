@@ -12,9 +12,9 @@ import polars as pl
 from recap_assets.evaluation.audit import audit
 from recap_assets.evaluation.chair import faithfulness
 from recap_assets.experiment import atomic
-from recap_assets.experiment.checks import ALT
 from recap_assets.experiment.config import Gates
 from recap_assets.experiment.fingerprint import digest
+from recap_assets.experiment.keys import ALT
 from recap_assets.experiment.project import Project
 from recap_assets.stages import (
     captioner,
