@@ -205,7 +205,7 @@ def test_a_caption_beyond_the_model_does_not_teach_to_stop(kind: Kind, tmp_path:
     shown = read(captioner, images(walls()[:1]))
     head = family.model.get_output_embeddings()
     grew = []
-    for words in (60, 3):
+    for words in (300, 3):
         logits: list[torch.Tensor] = []
         hook = head.register_forward_hook(lambda _, args, output, to=logits: to.append(output))
         loss = family.loss(shown, [0], ["short caption:"], ["red " * words])

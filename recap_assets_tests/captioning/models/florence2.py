@@ -18,7 +18,7 @@ from recap_assets_tests.captioning.models import bpe
 from recap_assets_tests.captioning.models.weights import random
 
 #: The most tokens of picture and prompt together, and of a caption with what it starts from.
-POSITIONS = 48
+POSITIONS = 256
 _SPECIAL = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
 _START, _PAD, _END = 0, 1, 2
 

@@ -12,7 +12,7 @@ from recap_assets_tests.captioning.models.bpe import TEXTS
 from recap_assets_tests.captioning.models.weights import random
 
 #: The most tokens of prompt and caption together.
-POSITIONS = 40
+POSITIONS = 256
 
 
 def save(
