@@ -23,6 +23,9 @@ from recap_assets_tests.captioning.pictures import CAPTIONS, PREFIXES, images, n
 
 PROMPTS = {style: (prompt, 20) for style, prompt in PREFIXES.items()}
 ALL = {**KINDS, **PALIGEMMA, **CHAT}
+# They share all but a builder with others here.
+for name in ("qwen2-vl", "idefics3"):
+    del ALL[name]
 MIXED = [*images(walls()), *images(noise(6)), *images(walls() // 2)]
 
 
@@ -51,7 +54,7 @@ def learnt(
         [PREFIXES[style] for style in CAPTIONS for _ in range(4)],
         [text for texts in CAPTIONS.values() for text in texts],
     )
-    losses = train(captioner, [batch] * 120, lr=1e-2, steps=120, warmup=10)
+    losses = train(captioner, [batch] * 90, lr=1e-2, steps=90, warmup=10)
     folder = tmp_path_factory.mktemp("learnt") / "model"
     save(captioner, folder, {"title": "A test's captioner"})
     return captioner, losses, folder
@@ -69,8 +72,17 @@ def agree(kind: Kind, captioner: Captioner, folder: Path, prompt: str, limit: in
     return {len(row) for row in own}
 
 
-@pytest.mark.parametrize("limit", [1, 2, 7, 20])
-@pytest.mark.parametrize("prompt", [*PREFIXES.values(), "", "describe the picture, and nothing"])
+@pytest.mark.parametrize(
+    ("prompt", "limit"),
+    [
+        ("short caption:", 1),
+        ("short caption:", 20),
+        ("long caption:", 2),
+        ("long caption:", 20),
+        ("", 7),
+        ("describe the picture, and nothing", 20),
+    ],
+)
 def test_captions_are_those_of_transformers(
     kind: Kind, learnt: tuple[Captioner, list[float], Path], prompt: str, limit: int
 ) -> None:
