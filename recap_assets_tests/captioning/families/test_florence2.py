@@ -119,6 +119,13 @@ def test_without_a_forced_first_token_the_model_says_it_itself(
     assert [one.text for one in got] == [family.text(row) for row in out[:, 1:].tolist()]
 
 
+def test_a_caption_that_was_cut_says_so_although_the_model_forces_an_end(folder: Path) -> None:
+    captioner, family = loaded(folder)
+    assert family.model.generation_config.forced_eos_token_id == END
+    got = caption(captioner, images(noise(3)), {"style": ("a", 7)})["style"]
+    assert [(one.finished, one.n_tokens) for one in got] == [(False, 7)] * 3
+
+
 def test_a_prompt_that_the_text_encoder_has_no_place_for_leaves_no_room(folder: Path) -> None:
     captioner, family = loaded(folder)
     assert family.room("a" * 20) == florence2.POSITIONS - 2

@@ -163,6 +163,17 @@ def test_weights_in_several_files_are_the_same_captioner(
     assert caption(load(tmp_path), MIXED, PROMPTS) == caption(load(wild), MIXED, PROMPTS)
 
 
+def test_nothing_is_dropped_unless_it_is_asked_for(kind: Kind, tmp_path: Path) -> None:
+    captioner = load(kind.save(tmp_path, seed=0))
+    batch = (read(captioner, images(walls())), range(4), [""] * 4, CAPTIONS["short"])
+    exact = captioner.family.loss(*batch).item()
+    still, dropped = (
+        train(captioner, [batch] * 2, lr=0.0, steps=2, dropout=rate) for rate in (0.0, 0.5)
+    )
+    assert still == pytest.approx([exact, exact], rel=1e-6)
+    assert dropped[0] != dropped[1]
+
+
 @pytest.mark.parametrize("part", ["image_encoder", "text_decoder"])
 def test_only_the_part_that_is_tuned_moves(kind: Kind, part: str, tmp_path: Path) -> None:
     captioner = load(kind.save(tmp_path, seed=0))
