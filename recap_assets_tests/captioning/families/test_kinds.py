@@ -17,6 +17,7 @@ from recap_assets.captioning.load import load
 from recap_assets.captioning.read import read
 from recap_assets.captioning.save import save
 from recap_assets.captioning.train import train
+from recap_assets.experiment.captioner_settings import Captioner as Settings
 from recap_assets.experiment.errors import UserError
 from recap_assets_tests.captioning.families.kinds import KINDS, Kind
 from recap_assets_tests.captioning.pictures import CAPTIONS, PREFIXES, images, noise, walls
@@ -152,6 +153,15 @@ def test_what_was_saved_says_the_same(
     sizes = [(path / "model.safetensors").stat().st_size for path in (folder, tmp_path / "half")]
     assert sizes[1] < 0.6 * sizes[0]
     got = caption(load(tmp_path / "half"), images(walls()), PROMPTS)
+    assert {style: [one.text for one in rows] for style, rows in got.items()} == CAPTIONS
+
+
+def test_sixteen_bits_say_what_was_learnt_too(
+    learnt: tuple[Captioner, list[float], Path],
+) -> None:
+    captioner = load(learnt[2], Settings(model="learnt", precision="bfloat16"))
+    assert {one.dtype for one in captioner.family.model.parameters()} == {torch.bfloat16}
+    got = caption(captioner, images(walls()), PROMPTS)
     assert {style: [one.text for one in rows] for style, rows in got.items()} == CAPTIONS
 
 
