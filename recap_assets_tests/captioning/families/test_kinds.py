@@ -16,6 +16,7 @@ from recap_assets.captioning.load import load
 from recap_assets.captioning.read import read
 from recap_assets.captioning.save import save
 from recap_assets.captioning.train import train
+from recap_assets.experiment.captioner_settings import Captioner as Settings
 from recap_assets.experiment.errors import UserError
 from recap_assets_tests.captioning.families.kinds import KINDS, Kind
 from recap_assets_tests.captioning.families.vlm_kinds import CHAT, PALIGEMMA
@@ -184,12 +185,32 @@ def test_what_was_saved_says_the_same(
     assert {style: [one.text for one in rows] for style, rows in got.items()} == CAPTIONS
 
 
+def test_sixteen_bits_say_what_was_learnt_too(
+    learnt: tuple[Captioner, list[float], Path],
+) -> None:
+    captioner = load(learnt[2], Settings(model="learnt", precision="bfloat16"))
+    assert {one.dtype for one in captioner.family.model.parameters()} == {torch.bfloat16}
+    got = caption(captioner, images(walls()), PROMPTS)
+    assert {style: [one.text for one in rows] for style, rows in got.items()} == CAPTIONS
+
+
 def test_weights_in_several_files_are_the_same_captioner(
     kind: Kind, wild: Path, tmp_path: Path
 ) -> None:
     kind.save(tmp_path, **kind.wild, shard="100KB")
     assert len(list(tmp_path.glob("*.safetensors"))) > 1
     assert caption(load(tmp_path), MIXED, PROMPTS) == caption(load(wild), MIXED, PROMPTS)
+
+
+def test_nothing_is_dropped_unless_it_is_asked_for(kind: Kind, tmp_path: Path) -> None:
+    captioner = load(kind.save(tmp_path, seed=0))
+    batch = (read(captioner, images(walls())), range(4), [""] * 4, CAPTIONS["short"])
+    exact = captioner.family.loss(*batch).item()
+    still, dropped = (
+        train(captioner, [batch] * 2, lr=0.0, steps=2, dropout=rate) for rate in (0.0, 0.5)
+    )
+    assert still == pytest.approx([exact, exact], rel=1e-6)
+    assert dropped[0] != dropped[1]
 
 
 @pytest.mark.parametrize("part", ["image_encoder", "text_decoder"])
