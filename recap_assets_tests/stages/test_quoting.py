@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import polars as pl
 import pytest
 
 from recap_assets.captioning.generate import caption
 from recap_assets.captioning.load import load
+from recap_assets.experiment import atomic
 from recap_assets.experiment.project import Project
 from recap_assets.images.reader import PictureReader
 from recap_assets.stages import images, recipes
@@ -17,6 +19,7 @@ from recap_assets_tests.small_project import change, ran, run
 
 STEPS = "images,recaptions"
 SHARD = "00000"
+REASON = "its caption of style 'seen', which is quoted, failed"
 
 
 @pytest.fixture
@@ -74,11 +77,15 @@ def test_an_edited_alt_text_costs_the_rows_that_quote_it(quoting: Project) -> No
 
 
 def test_what_quotes_a_failed_caption_fails_with_the_reason(quoting: Project) -> None:
-    quoting = change(quoting, "styles.seen.max_tokens", 1)  # a lone token is mostly no caption
     assert not run(quoting, STEPS).failed
-    seen, brief = rows(quoting, "seen"), rows(quoting, "brief")
-    good = seen["status"].is_in(["ok", "truncated"])
-    assert set(brief.filter(~good)["status"]) == {"error"}
-    for reason in brief.filter(~good)["error"]:
-        assert reason == "its caption of style 'seen', which is quoted, failed"
-    assert "error" not in set(brief.filter(good)["status"])
+    its = recipes.recipe(quoting, "seen")
+    path = recipes.store(quoting).path(its, SHARD)
+    spoilt = rows(quoting, "seen").with_row_index("n")
+    bad = pl.when(pl.col("n") == 0).then(pl.lit("looped")).when(pl.col("n") == 1)
+    spoilt = spoilt.with_columns(status=bad.then(pl.lit("error")).otherwise(pl.col("status")))
+    atomic.write_parquet(path, spoilt.drop("n"), atomic.read_parquet_metadata(path))
+    shutil.rmtree(quoting.captions / "style=brief")
+    assert not run(quoting, STEPS).failed
+    brief = rows(quoting, "brief").sort("uid")
+    assert brief["status"].to_list().count("error") == 2
+    assert brief["error"].to_list()[:3] == [REASON, REASON, None]
