@@ -11,6 +11,8 @@ _HERE = "recap_assets.captioning.families"
 #: Architecture -> module and class; a family is imported when a model of it is loaded.
 FAMILIES: dict[str, tuple[str, str]] = {
     "BlipForConditionalGeneration": ("blip", "Blip"),
+    "Florence2ForConditionalGeneration": ("florence2", "Florence2"),
+    "GitForCausalLM": ("git", "Git"),
 }
 
 
