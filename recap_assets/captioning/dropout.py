@@ -1,4 +1,4 @@
-"""Dropout of one strength everywhere in the parts of a model that are tuned."""
+"""One rate of dropout for all of a model that is trained, however its layers hold it."""
 
 from __future__ import annotations
 
@@ -6,35 +6,34 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-#: Probabilities that modules hold as numbers and hand to torch's functional dropout themselves
-#: (attention of most families, BART's layers), and one that would drop whole branches at random.
-_NUMBERS = ("dropout", "attention_dropout", "activation_dropout")
-_BRANCHES = "drop_prob"
+# Where layers of transformers hold a rate as a number, to be handed to a function.
+_RATES = ("dropout", "attention_dropout", "activation_dropout")
+# Stochastic depth drops whole layers: it is off, for it is no dropout of this rate.
+_DEPTH = "drop_prob"
 
 
 @contextmanager
-def dropout(modules: Sequence[Any], p: float) -> Iterator[None]:
-    """Inside the block everything in `modules` that drops values drops them with probability `p`.
+def dropping(modules: Sequence[Any], rate: float) -> Iterator[None]:
+    """Inside the block every dropout within `modules` has this rate, and its own again after it.
 
-    Stochastic depth (whole branches of a picture's encoder) is off: a small human set is seen too
-    often for it to average out.
+    A layer that has no place for dropout gets none; whether one drops is for its mode to say.
     """
-    places = [place for module in modules for one in module.modules() for place in _places(one)]
-    before = [getattr(owner, name) for owner, name in places]
-    for owner, name in places:
-        setattr(owner, name, 0.0 if name == _BRANCHES else p)
+    places = [place for module in modules for inner in module.modules() for place in _places(inner)]
+    before = [getattr(*place) for place in places]
     try:
+        for layer, name in places:
+            setattr(layer, name, 0.0 if name == _DEPTH else rate)
         yield
     finally:
-        for (owner, name), value in zip(places, before, strict=True):
-            setattr(owner, name, value)
+        for (layer, name), own in zip(places, before, strict=True):
+            setattr(layer, name, own)
 
 
-def _places(module: Any) -> list[tuple[Any, str]]:
-    """The module with each of its attributes that is a probability to drop something."""
+def _places(layer: Any) -> list[tuple[Any, str]]:
+    """The attributes of one layer that are a rate of dropout."""
     import torch
 
-    if isinstance(module, torch.nn.Dropout):
-        return [(module, "p")]
-    held = vars(module)
-    return [(module, name) for name in (*_NUMBERS, _BRANCHES) if isinstance(held.get(name), float)]
+    if isinstance(layer, torch.nn.Dropout):
+        return [(layer, "p")]
+    names = (*_RATES, _DEPTH)
+    return [(layer, name) for name in names if type(getattr(layer, name, None)) in (int, float)]

@@ -22,6 +22,9 @@ class Source(Protocol):
             UserError: if the shard changed since it was indexed.
         """
 
+    def part(self, start: int, stop: int) -> Source:
+        """The pictures of these places alone, to be sent to another process."""
+
 
 @dataclass(frozen=True)
 class Question:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from recap_assets.captioning.captioner import Captioner
-from recap_assets.captioning.dropout import dropout as dropping
+from recap_assets.captioning.dropout import dropping
 from recap_assets.captioning.families.family import Inputs
 
 Batch = tuple[Inputs, Sequence[int], Sequence[str], Sequence[str]]

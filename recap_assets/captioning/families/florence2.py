@@ -8,6 +8,7 @@ caption.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -39,6 +40,8 @@ class Florence2(Family):
         self.image_processor = processor.image_processor
         self.ends = loading.ends(model)
         self.reader = PixelReader(self.image_processor)
+        self._generation = copy.deepcopy(model.generation_config)
+        self._generation.forced_eos_token_id = None
 
     @classmethod
     def load(cls, folder: Path, settings: Settings) -> Self:
@@ -84,6 +87,11 @@ class Florence2(Family):
     def save(self, folder: Path, *, half: bool = False) -> None:
         saving.save(self.model, self.processor, folder, half=half)
 
+    @property
+    def generation(self) -> Any:
+        """The model's own settings, but for a forced end: it would hide that a caption was cut."""
+        return self._generation
+
     def words(self, prompt: str) -> str:
         """What is asked: the processor's words for a task, or else the prompt itself."""
         for task, words in self.processor.task_prompts_with_input.items():
@@ -106,12 +114,12 @@ class Florence2(Family):
         rows = pad([self._question(prompt) for _, prompt in number], self._pad, "right")
         text = self.model.get_input_embeddings()(rows.ids.to(self.device))
         seen = torch.ones(pictures.shape[:2], dtype=torch.long)
-        mask = torch.cat([seen, rows.mask], 1).to(self.device)
-        encoded = self.model.get_encoder()(
-            inputs_embeds=torch.cat([pictures, text], 1), attention_mask=mask
-        )
+        mask = torch.cat([seen, rows.mask], 1)
         where = torch.tensor([number[pair] for pair in pairs], device=self.device)
-        return _Asked(encoded.last_hidden_state[where], mask[where])
+        states = torch.cat([pictures, text], 1)
+        asked = _Asked(states, None if mask.all() else mask.to(self.device))
+        encoded = self.model.get_encoder()(inputs_embeds=states, attention_mask=asked.mask)
+        return asked._replace(states=encoded.last_hidden_state).rows(where)
 
     @property
     def _start(self) -> list[int]:
@@ -130,10 +138,16 @@ class Florence2(Family):
 
 
 class _Asked(NamedTuple):
-    """Picture and prompt as the text encoder sees them, [R, L, D], and 1 where there is a token."""
+    """Picture and prompt as the text encoder sees them, [R, L, D], and 1 where there is a token.
+
+    mask: None where all prompts have the same length, which costs attention less.
+    """
 
     states: torch.Tensor
-    mask: torch.Tensor
+    mask: torch.Tensor | None
+
+    def rows(self, at: torch.Tensor) -> _Asked:
+        return _Asked(self.states[at], None if self.mask is None else self.mask[at])
 
 
 class _Decoding(Decoding):
@@ -152,7 +166,7 @@ class _Decoding(Decoding):
         self._forward(tokens[:, None])
 
     def keep(self, rows: torch.Tensor) -> None:
-        self._asked = _Asked(self._asked.states[rows], self._asked.mask[rows])
+        self._asked = self._asked.rows(rows)
         self._cache.batch_select_indices(rows)
 
     def _forward(self, ids: torch.Tensor) -> None:

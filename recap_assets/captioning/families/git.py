@@ -16,6 +16,7 @@ from recap_assets.captioning.families.family import Decoding, Family, Inputs
 from recap_assets.captioning.families.next_token import nats
 from recap_assets.captioning.families.padding import labels, pad
 from recap_assets.captioning.families.pixels import PixelReader, Scaling
+from recap_assets.captioning.families.roomy import roomy
 from recap_assets.experiment.captioner_settings import Captioner as Settings
 
 if TYPE_CHECKING:
@@ -68,19 +69,21 @@ class Git(Family):
     ) -> Decoding:
         assert at is not None, "GIT answers about pictures only"
         rows = [self.prefix(prompt) for prompt in prompts]
-        return _Decoding(self.model, _of_rows(memory, at), rows, self._pad)
+        cache = roomy(_of_rows(memory, at), max(map(len, rows)) + limit)
+        return _Decoding(self.model, cache, rows, self._pad)
 
     def loss(
         self, inputs: Inputs, at: Sequence[int], prompts: Sequence[str], captions: Sequence[str]
     ) -> torch.Tensor:
         import torch
+        from transformers import DynamicCache
 
         heads = [self.prefix(prompt) for prompt in prompts]
         tails = self.tokenizer(list(captions), add_special_tokens=False, verbose=False)["input_ids"]
         end = int(self.tokenizer.sep_token_id)
         full = [[*a, *b, end][: self._positions] for a, b in zip(heads, tails, strict=True)]
         rows = pad(full, self._pad, "right")
-        cache = _of_rows(self.encode(inputs), torch.tensor(at))
+        cache = DynamicCache(_of_rows(self.encode(inputs), torch.tensor(at)))
         ids, mask = rows.ids.to(self.device), rows.mask.to(self.device)
         hidden = _read_on(self.model.git, cache, ids, mask)
         learned = labels(rows, [len(head) for head in heads]).to(self.device)
@@ -136,12 +139,10 @@ class _Decoding(Decoding):
         self.logits = self._model.output(hidden[:, -1])
 
 
-def _of_rows(memory: Memory, at: torch.Tensor) -> Any:
-    """A cache of one row for each of `at`, with its picture's keys and values."""
-    from transformers import DynamicCache
-
+def _of_rows(memory: Memory, at: torch.Tensor) -> Memory:
+    """One row for each of `at`, with its picture's keys and values."""
     where = at.to(memory[0][0].device)
-    return DynamicCache([(keys[where], values[where]) for keys, values in memory])
+    return [(keys[where], values[where]) for keys, values in memory]
 
 
 def _read_on(git: Any, cache: Any, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

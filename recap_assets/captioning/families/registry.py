@@ -13,6 +13,14 @@ FAMILIES: dict[str, tuple[str, str]] = {
     "BlipForConditionalGeneration": ("blip", "Blip"),
     "Florence2ForConditionalGeneration": ("florence2", "Florence2"),
     "GitForCausalLM": ("git", "Git"),
+    "Idefics3ForConditionalGeneration": ("smolvlm", "SmolVLM"),
+    "LlavaForConditionalGeneration": ("llava", "Llava"),
+    "LlavaNextForConditionalGeneration": ("llava", "LlavaNext"),
+    "PaliGemmaForConditionalGeneration": ("paligemma", "PaliGemma"),
+    "Qwen2VLForConditionalGeneration": ("qwen_vl", "QwenVL"),
+    "Qwen2_5_VLForConditionalGeneration": ("qwen_vl", "QwenVL"),
+    "Qwen3VLForConditionalGeneration": ("qwen_vl", "QwenVL"),
+    "SmolVLMForConditionalGeneration": ("smolvlm", "SmolVLM"),
 }
 
 

@@ -26,6 +26,7 @@ class Kind:
     encoder: the dotted name of the module that every picture goes through once.
     tokens: folder, pictures, prompt, limit -> the caption's tokens by `generate`, end included.
     loss: folder, pictures, prompts, captions -> the loss by the model's own `forward`.
+    idle: parts of the names of weights that no caption moves.
     """
 
     save: Callable[..., Path]
@@ -33,6 +34,7 @@ class Kind:
     tokens: Callable[[Path, Pictures, str, int], list[list[int]]]
     loss: Callable[[Path, Pictures, Sequence[str], Sequence[str]], torch.Tensor]
     wild: dict[str, Any] = field(default_factory=dict)
+    idle: tuple[str, ...] = ()
 
 
 def _git_tokens(folder: Path, pictures: Pictures, prompt: str, limit: int) -> list[list[int]]:

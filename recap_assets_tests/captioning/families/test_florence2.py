@@ -119,6 +119,29 @@ def test_without_a_forced_first_token_the_model_says_it_itself(
     assert [one.text for one in got] == [family.text(row) for row in out[:, 1:].tolist()]
 
 
+def test_a_caption_that_was_cut_says_so_although_the_model_forces_an_end(folder: Path) -> None:
+    captioner, family = loaded(folder)
+    assert family.model.generation_config.forced_eos_token_id == END
+    got = caption(captioner, images(noise(3)), {"style": ("a", 7)})["style"]
+    assert [(one.finished, one.n_tokens) for one in got] == [(False, 7)] * 3
+
+
+def test_no_three_words_are_said_twice_as_the_model_has_it(tmp_path: Path) -> None:
+    # Random weights that read and write with the same numbers repeat themselves.
+    folder = florence2.save(tmp_path, seed=2, scale=6)
+    captioner, family = loaded(folder)
+    shown = images(noise(6))
+    got = caption(captioner, shown, {"style": ("a", 24)})["style"]
+    model = Florence2ForConditionalGeneration.from_pretrained(folder)
+    inputs = AutoProcessor.from_pretrained(folder)(
+        images=shown, text=["a"] * 6, return_tensors="pt"
+    )
+    own = {"max_new_tokens": 25, "num_beams": 1, "forced_eos_token_id": None}
+    said = [model.generate(**inputs, **own, **more) for more in ({}, {"no_repeat_ngram_size": 0})]
+    texts = [[family.text(row) for row in rows.tolist()] for rows in said]
+    assert [one.text for one in got] == texts[0] != texts[1]
+
+
 def test_a_prompt_that_the_text_encoder_has_no_place_for_leaves_no_room(folder: Path) -> None:
     captioner, family = loaded(folder)
     assert family.room("a" * 20) == florence2.POSITIONS - 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from transformers import (
     LlavaProcessor,
 )
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
-from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil
+from transformers.models.llava_next.image_processing_pil_llava_next import (
+    LlavaNextImageProcessorPil,
+)
 
 from recap_assets_tests.captioning.models import bpe
 from recap_assets_tests.captioning.models.weights import random
@@ -39,23 +42,35 @@ TEMPLATE = (
 )
 
 
-def save(folder: Path, seed: int = 0, scale: float = 1.0, after: bool = False) -> Path:
-    """Write a captioner for 16 pixels (4 image tokens); `after` is LLaVA-NeXT, up to 32 pixels."""
+def save(
+    folder: Path,
+    seed: int = 0,
+    scale: float = 1.0,
+    shard: str = "5GB",
+    ends: Sequence[int] = (),
+    after: bool = False,
+) -> Path:
+    """Write a captioner for 16 pixels (4 image tokens); `after` is LLaVA-NeXT, up to 32 pixels.
+
+    shard: the size of a file of weights at the most. ends: more tokens that end a caption.
+    """
     tokenizer = _tokenizer()
     config = _config(tokenizer, after)
     kind: Any = LlavaNextForConditionalGeneration if after else LlavaForConditionalGeneration
     model = random(kind, config, seed, scale)
-    model.generation_config.eos_token_id = tokenizer.eos_token_id
+    model.generation_config.eos_token_id = [tokenizer.eos_token_id, *ends]
     model.generation_config.bos_token_id = tokenizer.bos_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id
-    model.save_pretrained(folder)
+    model.save_pretrained(folder, max_shard_size=shard)
     _processor(tokenizer, after).save_pretrained(folder)
     return folder
 
 
 def _tokenizer() -> Any:
     words = bpe.metaspace(_SPECIAL)
-    made = LlamaTokenizer(vocab=words.vocab, merges=words.merges, pad_token="<pad>")
+    made = LlamaTokenizer(
+        vocab=words.vocab, merges=words.merges, pad_token="<pad>", add_bos_token=True
+    )
     made.add_special_tokens({"additional_special_tokens": ["<image>"]})
     return made
 
@@ -75,7 +90,7 @@ def _processor(tokenizer: Any, after: bool) -> Any:
 
 
 def _config(tokenizer: Any, after: bool) -> Any:
-    shared = {"hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 2}
+    shared = {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 2}
     text = LlamaConfig(
         **shared,
         vocab_size=len(tokenizer),
@@ -87,7 +102,11 @@ def _config(tokenizer: Any, after: bool) -> Any:
         pad_token_id=tokenizer.pad_token_id,
     )
     vision = CLIPVisionConfig(**shared, num_hidden_layers=2, image_size=SIZE, patch_size=PATCH)
-    image = {"image_token_index": tokenizer.convert_tokens_to_ids("<image>")}
+    both = {
+        "text_config": text,
+        "vision_config": vision,
+        "image_token_index": tokenizer.convert_tokens_to_ids("<image>"),
+    }
     if after:
-        return LlavaNextConfig(vision, text, **image, image_grid_pinpoints=PINPOINTS)
-    return LlavaConfig(vision, text, **image, image_seq_length=(SIZE // PATCH) ** 2)
+        return LlavaNextConfig(**both, image_grid_pinpoints=PINPOINTS)
+    return LlavaConfig(**both, image_seq_length=(SIZE // PATCH) ** 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,22 @@ SIZE, PATCH = 16, 8
 _SPECIAL = ("<pad>", "<eos>", "<bos>", "<unk>", "<mask>", "<image>")
 
 
-def save(folder: Path, seed: int = 0, scale: float = 1.0, second: bool = False) -> Path:
-    """Write a captioner for 16 pixels (4 image tokens); `second` is PaliGemma 2, on Gemma 2."""
+def save(
+    folder: Path,
+    seed: int = 0,
+    scale: float = 1.0,
+    shard: str = "5GB",
+    ends: Sequence[int] = (),
+    second: bool = False,
+) -> Path:
+    """Write a captioner for 16 pixels (4 image tokens); `second` is PaliGemma 2, on Gemma 2.
+
+    shard: the size of a file of weights at the most. ends: more tokens that end a caption.
+    """
     processor = _processor()
-    config = _config(processor, second)
-    random(PaliGemmaForConditionalGeneration, config, seed, scale).save_pretrained(folder)
+    model = random(PaliGemmaForConditionalGeneration, _config(processor, second), seed, scale)
+    model.generation_config.eos_token_id = [processor.tokenizer.eos_token_id, *ends]
+    model.save_pretrained(folder, max_shard_size=shard)
     processor.save_pretrained(folder)
     return folder
 
@@ -42,12 +54,12 @@ def _processor() -> Any:
 
 def _config(processor: Any, second: bool) -> PaliGemmaConfig:
     size = len(processor.tokenizer)
-    shared = {"intermediate_size": 32, "num_attention_heads": 2}
+    shared = {"intermediate_size": 64, "num_attention_heads": 2}
     text: dict[str, Any] = {
         **shared,
         "vocab_size": size,
-        "hidden_size": 16,
-        "head_dim": 8,
+        "hidden_size": 32,
+        "head_dim": 16,
         "num_hidden_layers": 2,
         "num_key_value_heads": 1,
         "max_position_embeddings": 64,
@@ -55,15 +67,15 @@ def _config(processor: Any, second: bool) -> PaliGemmaConfig:
         "eos_token_id": 1,
         "bos_token_id": 2,
     }
-    vision = {**shared, "hidden_size": 16, "num_hidden_layers": 1}
+    vision = {**shared, "hidden_size": 32, "num_hidden_layers": 1}
     return PaliGemmaConfig(
         text_config=Gemma2Config(**text, sliding_window=8) if second else GemmaConfig(**text),
         vision_config=SiglipVisionConfig(
             **vision, image_size=SIZE, patch_size=PATCH, vision_use_head=False
         ),
         image_token_index=processor.image_token_id,
-        projection_dim=16,
-        hidden_size=16,
+        projection_dim=32,
+        hidden_size=32,
         vocab_size=size,
         pad_token_id=0,
         eos_token_id=1,

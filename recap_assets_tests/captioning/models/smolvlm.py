@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,17 +34,25 @@ _SPECIAL = (
 )
 
 
-def save(folder: Path, seed: int = 0, scale: float = 1.0, idefics: bool = False) -> Path:
+def save(
+    folder: Path,
+    seed: int = 0,
+    scale: float = 1.0,
+    shard: str = "5GB",
+    ends: Sequence[int] = (),
+    idefics: bool = False,
+) -> Path:
     """Write a captioner that reads pictures in tiles of 16 pixels, up to 32 pixels a side.
 
+    shard: the size of a file of weights at the most. ends: more tokens that end a caption.
     Its processor is Idefics3's where `idefics`; SmolVLM's own wants torchvision for its videos.
     """
     tokens = tokenizer()
     kind: Any = Idefics3ForConditionalGeneration if idefics else SmolVLMForConditionalGeneration
     model = random(kind, _config(tokens, idefics), seed, scale)
-    model.generation_config.eos_token_id = tokens.convert_tokens_to_ids("<end_of_utterance>")
-    model.generation_config.pad_token_id = tokens.convert_tokens_to_ids("<|im_end|>")
-    model.save_pretrained(folder)
+    model.generation_config.eos_token_id = [tokens.eos_token_id, *ends]
+    model.generation_config.pad_token_id = tokens.pad_token_id
+    model.save_pretrained(folder, max_shard_size=shard)
     tokens.save_pretrained(folder)
     image_processor(idefics).save_pretrained(folder)
     (folder / "chat_template.jinja").write_text(DEFAULT_CHAT_TEMPLATE, encoding="utf-8")
@@ -53,7 +62,10 @@ def save(folder: Path, seed: int = 0, scale: float = 1.0, idefics: bool = False)
 def tokenizer() -> Any:
     words = bpe.byte_level(_SPECIAL, 420)
     made = GPT2Tokenizer(
-        vocab=words.vocab, merges=words.merges, eos_token="<end_of_utterance>", pad_token="<|im_end|>"
+        vocab=words.vocab,
+        merges=words.merges,
+        eos_token="<end_of_utterance>",
+        pad_token="<|im_end|>",
     )
     made.add_special_tokens({"additional_special_tokens": list(_SPECIAL)})
     return made
@@ -65,23 +77,21 @@ def image_processor(idefics: bool = False) -> Any:
 
 
 def _config(tokens: Any, idefics: bool) -> Any:
-    end = tokens.convert_tokens_to_ids("<end_of_utterance>")
-    pad = tokens.convert_tokens_to_ids("<|im_end|>")
     text = {
         "model_type": "llama",
         "vocab_size": len(tokens),
-        "hidden_size": 16,
-        "intermediate_size": 32,
+        "hidden_size": 32,
+        "intermediate_size": 64,
         "num_hidden_layers": 2,
         "num_attention_heads": 2,
         "num_key_value_heads": 1,
         "max_position_embeddings": 256,
         "bos_token_id": tokens.convert_tokens_to_ids("<|im_start|>"),
-        "eos_token_id": end,
-        "pad_token_id": pad,
+        "eos_token_id": tokens.eos_token_id,
+        "pad_token_id": tokens.pad_token_id,
     }
     vision = {
-        "hidden_size": 16,
+        "hidden_size": 32,
         "intermediate_size": 16,
         "num_hidden_layers": 1,
         "num_attention_heads": 2,
@@ -94,5 +104,5 @@ def _config(tokens: Any, idefics: bool) -> Any:
         vision_config=vision,
         scale_factor=2,
         image_token_id=tokens.convert_tokens_to_ids("<image>"),
-        pad_token_id=pad,
+        pad_token_id=tokens.pad_token_id,
     )
