@@ -12,6 +12,7 @@ from recap_assets.experiment.config import Config
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.load import load_config
 
+GUIDE = Path(__file__).parents[2] / "docs" / "endpoints.md"
 PASTED = "gsk_9aB7cD5eF3"
 
 
@@ -102,3 +103,11 @@ def test_a_key_in_place_of_its_variable_is_not_repeated(tmp_path: Path, key: str
     with pytest.raises(UserError, match="is no name of an environment variable") as raised:
         load(tmp_path, key=key)
     assert key not in str(raised.value)
+
+
+def test_the_settings_of_the_guide_load(tmp_path: Path) -> None:
+    text = GUIDE.read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
+    (tmp_path / "recap.yaml").write_text(f'dataset: {{urls: "*.tar"}}\n{text}', encoding="utf-8")
+    loaded = load_config(tmp_path / "recap.yaml")
+    assert loaded.captioners["big"].endpoint is not None
+    assert not loaded.styles["short"].picture
