@@ -29,11 +29,12 @@ if TYPE_CHECKING:
 class Record:
     """What a training has done so far.
 
-    losses: of each step. dropped: pictures without a caption, on average over the epochs that were
+    losses: of each step. pictures: how many there are. dropped: pictures without a caption, on average over the epochs that were
     begun. seconds: how long it took, with the runs that it went on from.
     """
 
     losses: list[float]
+    pictures: int
     dropped: int
     seconds: float
 
@@ -106,7 +107,7 @@ class Run:
         left_out = self._feed.left_out(self._done).values()
         seconds = self._earlier + time.monotonic() - self._started
         dropped = round(sum(left_out) / max(1, len(left_out)))
-        return Record(list(self._losses.known), dropped, seconds)
+        return Record(list(self._losses.known), self._feed.pictures, dropped, seconds)
 
     def state(self) -> State:
         """Everything that the next step goes by. Raises as `Losses.fetch`."""

@@ -27,7 +27,6 @@ class TrainSettings:
     gradient_checkpointing: bool = False
     precision: Literal["fp32", "bf16"] = "fp32"
     save_every: int | None = None
-    checkpoints: tuple[int, ...] = ()
     train: tuple[str, ...] = ("unet", "text_encoder")
     seed: int = 0
 

@@ -32,14 +32,16 @@ SCHEMA = {
     "prompt": pl.String(),
     "seed": pl.Int64(),
     "path": pl.String(),
+    "step": pl.Int64(),
 }
 
 
 def keys(project: Project) -> list[Key]:
-    """The real pictures, the untrained base and every arm; nothing where no prompts are named."""
+    """The real pictures, the untrained base and all weights that training keeps; nothing where no
+    prompts are named."""
     if inputs.prompts_file(project) is None:
         return []
-    return [REAL, BASE, *checkpoint.keys(project)]
+    return [REAL, BASE, *project.weights()]
 
 
 @remembered
@@ -108,10 +110,11 @@ def build(project: Project, key: Key) -> Product:
 def _weights(project: Project, row: str) -> str:
     if row == BASE:
         return t2i_base.version(project)
-    version = checkpoint.wanted(project, row)
-    if not checkpoint.made(project, row, version):
-        raise NotReady(f"t2i_checkpoint[{row}] is not trained on the captions as they are now")
-    return version
+    arm, step = project.weights()[row]
+    version = checkpoint.wanted(project, arm)
+    if not project.checkpoint(row, version).is_dir():
+        raise NotReady(f"t2i_checkpoint[{arm}] is not trained on the captions as they are now")
+    return version if row == arm else digest([version, step])
 
 
 def _draw(project: Project, row: str, version: str) -> None:
@@ -122,14 +125,14 @@ def _draw(project: Project, row: str, version: str) -> None:
         for number in range(1 if row == REAL else how.images_per_prompt)
     ]
     target = project.samples(row, version)
+    arm, step = project.weights().get(row, (row, None))
     with atomic.directory(target) as folder:
         rows = []
         for (prompt, number), pixels in zip(asked, _pixels(project, row, asked), strict=True):
             name = f"{prompt.id}-{number}.png"
             Image.fromarray(pixels).save(folder / name)
-            rows.append(
-                (row, version, prompt.id, number, prompt.prompt, how.seed, str(target / name))
-            )
+            place = str(target / name)
+            rows.append((arm, version, prompt.id, number, prompt.prompt, how.seed, place, step))
         pl.DataFrame(rows, schema=SCHEMA, orient="row").write_parquet(folder / "samples.parquet")
 
 
