@@ -54,7 +54,9 @@ class Draws:
 
     A picture that one arm leaves out therefore shifts no other picture's noise in that arm.
 
-    times: int64 [N] in 0..`timesteps`-1. dropped: bool [N]. noise: float32 [N, *shape].
+    uniform: float64 [N] in [0, 1), which decides the time step; one of `timesteps` values, the
+        middles of so many equal parts, or any where that is None.
+    dropped: bool [N]. noise: float32 [N, *shape].
     """
 
     def __init__(
@@ -63,7 +65,7 @@ class Draws:
         step: int,
         seed: int,
         shape: tuple[int, ...],
-        timesteps: int,
+        timesteps: int | None,
         dropout: float,
     ) -> None:
         import torch
@@ -71,8 +73,14 @@ class Draws:
         generators = [
             np.random.Generator(np.random.Philox(seed_of("noise", seed, step, row))) for row in rows
         ]
-        times = [int(generator.integers(timesteps)) for generator in generators]
-        self.times: torch.Tensor = torch.tensor(times)
+        uniform = [_uniform(generator, timesteps) for generator in generators]
+        self.uniform: torch.Tensor = torch.tensor(uniform, dtype=torch.float64)
         self.dropped = np.array([generator.random() < dropout for generator in generators])
         noise = [generator.standard_normal(shape, np.float32) for generator in generators]
         self.noise: torch.Tensor = torch.from_numpy(np.stack(noise))
+
+
+def _uniform(generator: np.random.Generator, timesteps: int | None) -> float:
+    if timesteps is None:
+        return float(generator.random())
+    return (int(generator.integers(timesteps)) + 0.5) / timesteps

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from recap_assets.diffusion.families.family import Noised, Weighting
 from recap_assets.diffusion.order import Draw, Draws, Order
-from recap_assets.experiment.errors import UserError
 
 if TYPE_CHECKING:
     import torch
-    from diffusers import StableDiffusionPipeline
+
+    from recap_assets.diffusion.families.family import Family, Text, Tokens
 
 Report = Callable[[int, float], None]
 
@@ -34,44 +35,45 @@ class TrainSettings:
     prompt_dropout: float = 0.1
     ema: float = 0.0
     train: tuple[str, ...] = ("unet", "text_encoder")
+    weighting: Weighting = Weighting()
     seed: int = 0
 
 
 def train(
-    pipeline: StableDiffusionPipeline,
+    family: Family,
     latents: torch.Tensor,
-    input_ids: torch.Tensor,
+    tokens: Tokens,
     draw: Draw,
     settings: TrainSettings,
     report: Report | None = None,
 ) -> list[float]:
-    """Train the pipeline in place and return the loss of every step.
+    """Train the family's pipeline in place and return the loss of every step.
 
     Args:
         latents: scaled latents, float [N, C, H, W].
-        input_ids: tokenized captions, int [M, L]; the last row is the empty prompt.
+        tokens: of M captions; the last row is the empty prompt.
         draw: which caption each picture gets in an epoch.
 
     Raises:
-        UserError: if the model predicts neither noise nor velocity, or if no picture of a batch has
-            a caption.
+        UserError: if the model predicts something that nothing trains here or lacks what `train`
+            names, or if no picture of a batch has a caption.
     """
     import torch
 
-    modules = _trainable(pipeline, settings.train)
+    modules = _trainable(family, settings.train)
     parameters = [p for module in modules for p in module.parameters()]
     optimizer = torch.optim.AdamW(
         parameters, lr=settings.lr, weight_decay=settings.weight_decay, fused=True
     )
     order = Order(len(latents), settings.batch, settings.seed, draw)
-    objective = _Objective(pipeline, settings)
+    objective = _Objective(family, settings)
     average = _Average(modules, settings.ema)
     losses = []
     for step in range(settings.steps):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, settings)
         rows, captions = order.batch(step)
-        loss = objective(latents, input_ids, rows, captions, step)
+        loss = objective(latents, tokens, rows, captions, step)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -94,59 +96,61 @@ def learning_rate(step: int, settings: TrainSettings) -> float:
     return settings.lr * float(0.1 + 0.45 * (1 + np.cos(np.pi * progress)))
 
 
-def _trainable(pipeline: StableDiffusionPipeline, names: tuple[str, ...]) -> list[Any]:
+def loss_of(noised: Noised, predicted: torch.Tensor) -> torch.Tensor:
+    """Mean squared error over all pictures, weighed picture by picture where they have weights."""
+    import torch
+
+    if noised.weight is None:
+        return torch.nn.functional.mse_loss(predicted, noised.target)
+    squares = torch.nn.functional.mse_loss(predicted, noised.target, reduction="none")
+    return (noised.weight * squares.flatten(1).mean(1)).mean()
+
+
+def _trainable(family: Family, names: tuple[str, ...]) -> list[Any]:
     """The modules that move, in training mode; every other weight is frozen."""
-    for module in (pipeline.unet, pipeline.text_encoder, pipeline.vae):
+    every = family.modules()
+    for module in every.values():
         module.eval().requires_grad_(False)
-    modules = [getattr(pipeline, name) for name in names]
+    modules = [every[name] for name in family.trained(names)]
     for module in modules:
         module.train().requires_grad_(True)
     return modules
 
 
 class _Objective:
-    """Mean squared error of the scheduler's own target (noise or velocity)."""
+    """The loss of a step: what the denoiser should have said of its pictures, by its family."""
 
-    def __init__(self, pipeline: StableDiffusionPipeline, settings: TrainSettings) -> None:
-        from diffusers import DDPMScheduler
-
-        self._pipeline, self._settings = pipeline, settings
-        self._scheduler: Any = DDPMScheduler.from_config(pipeline.scheduler.config)
-        kind = self._scheduler.config.prediction_type
-        if kind not in {"epsilon", "v_prediction"}:
-            raise UserError(
-                f"text-to-image model: its scheduler's prediction_type is {kind!r}; "
-                "name a model that predicts epsilon or v_prediction"
-            )
+    def __init__(self, family: Family, settings: TrainSettings) -> None:
+        self._family, self._settings, self._timesteps = family, settings, family.timesteps
 
     def __call__(
         self,
         latents: torch.Tensor,
-        input_ids: torch.Tensor,
+        tokens: Tokens,
         rows: np.ndarray,
         captions: np.ndarray,
         step: int,
     ) -> torch.Tensor:
         import torch
 
-        device = self._pipeline.unet.device
-        x = latents[torch.from_numpy(rows)].to(device)
+        family = self._family
+        x = latents[torch.from_numpy(rows)].to(family.device)
         draws = self._draws(rows, step, tuple(x.shape[1:]))
-        shown = np.where(draws.dropped, len(input_ids) - 1, captions)
-        hidden = self._pipeline.text_encoder(input_ids[torch.from_numpy(shown)].to(device))[0]
-        noise, times = draws.noise.to(device), draws.times.to(device)
-        noisy = self._scheduler.add_noise(x, noise, times)
-        predicted = self._pipeline.unet(noisy, times, encoder_hidden_states=hidden).sample
-        return torch.nn.functional.mse_loss(predicted, self._target(x, noise, times))
+        text = self._text(tokens, captions, draws.dropped)
+        noise = draws.noise.to(family.device)
+        noised = family.noised(x, noise, draws.uniform, self._settings.weighting)
+        return loss_of(noised, family.predict(noised.noisy, noised.times, text))
+
+    def _text(self, tokens: Tokens, captions: np.ndarray, dropped: np.ndarray) -> Text:
+        import torch
+
+        empty = len(next(iter(tokens.values()))) - 1
+        shown = torch.from_numpy(np.where(dropped, empty, captions))
+        return self._family.encode_texts({name: ids[shown] for name, ids in tokens.items()})
 
     def _draws(self, rows: np.ndarray, step: int, shape: tuple[int, ...]) -> Draws:
-        limit = self._scheduler.config.num_train_timesteps
-        return Draws(rows, step, self._settings.seed, shape, limit, self._settings.prompt_dropout)
-
-    def _target(self, x: torch.Tensor, noise: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
-        if self._scheduler.config.prediction_type == "v_prediction":
-            return self._scheduler.get_velocity(x, noise, times)
-        return noise
+        how = self._settings
+        return Draws(rows, step, how.seed, shape, self._timesteps, how.prompt_dropout)
 
 
 class _Average:

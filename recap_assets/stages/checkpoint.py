@@ -36,8 +36,7 @@ from recap_assets.stages.progress import tell
 from recap_assets.stages.stage import Key, NotReady, Product, Stage, named
 
 if TYPE_CHECKING:
-    import torch
-    from diffusers import StableDiffusionPipeline
+    from recap_assets.diffusion.families.family import Family, Tokens
 
 NAME = "t2i_checkpoint"
 CODE = "1"
@@ -158,15 +157,15 @@ def _check_gates(project: Project) -> None:
 def _train(project: Project, key: str, version: str) -> None:
     from recap_assets.diffusion.train import train
 
-    pipeline = t2i_base.pipeline(project)
+    family = t2i_base.family(project)
     uids, pictures = latents.dataset(project)
-    draw, input_ids, counts = _captions(project, key, uids, pipeline)
+    draw, tokens, counts = _captions(project, key, uids, family)
     settings = _settings(project, key)
     started = time.monotonic()
     losses = train(
-        pipeline,
+        family,
         pictures,
-        input_ids,
+        tokens,
         draw,
         settings,
         lambda step, loss: tell(step + 1, settings.steps, f"training {key}, loss {loss:.3f}"),
@@ -189,13 +188,13 @@ def _train(project: Project, key: str, version: str) -> None:
         "losses": losses,
         "seconds": time.monotonic() - started,
     }
-    _save(project, key, version, pipeline, facts)
+    _save(project, key, version, family, facts)
 
 
 def shown(project: Project, key: str, words: Any) -> Callable[[list[str], int], limit.Chosen]:
     """What the arm shows of some uids in an epoch, by its own draw.
 
-    `words` is the tokenizer of the text encoder, which has the limit.
+    `words` is the tokenizer of the text encoder with the longest context, which has the limit.
 
     Raises:
         UserError: if there is no such arm.
@@ -229,16 +228,15 @@ def _sets(project: Project, mine: ArmSeed) -> dict[str, pl.DataFrame]:
 
 
 def _captions(
-    project: Project, key: str, uids: list[str], pipeline: StableDiffusionPipeline
-) -> tuple[Callable[[int], np.ndarray], torch.Tensor, Callable[[], int]]:
+    project: Project, key: str, uids: list[str], family: Family
+) -> tuple[Callable[[int], np.ndarray], Tokens, Callable[[], int]]:
     """How captions are drawn, all captions tokenized, and how many were dropped on average."""
     mine = arm(project, key)
     sets = _sets(project, mine)
     texts = sorted({text for entry in mine.arm.mix for text in entries.texts(sets, entry)})
     place = {text: row for row, text in enumerate(texts)}
     at = {uid: row for row, uid in enumerate(uids)}
-    longest = pipeline.tokenizer.model_max_length
-    epoch_of = shown(project, key, pipeline.tokenizer)
+    epoch_of = shown(project, key, t2i_base.words(project))
     dropped: list[int] = []
 
     def draw(epoch: int) -> np.ndarray:
@@ -248,13 +246,12 @@ def _captions(
         rows[[at[uid] for uid in chosen.uids]] = [place[text] for text in chosen.captions]
         return rows
 
-    ids = pipeline.tokenizer(
-        [*texts, ""], padding="max_length", truncation=True, max_length=longest, return_tensors="pt"
-    ).input_ids
-    return draw, ids, lambda: round(sum(dropped) / max(1, len(dropped)))
+    tokens = family.tokenize([*texts, ""])
+    return draw, tokens, lambda: round(sum(dropped) / max(1, len(dropped)))
 
 
 def _settings(project: Project, key: str) -> Any:
+    from recap_assets.diffusion.families.family import Weighting
     from recap_assets.diffusion.train import TrainSettings
 
     t2i, mine = project.config.t2i, arm(project, key)
@@ -267,14 +264,15 @@ def _settings(project: Project, key: str) -> Any:
         prompt_dropout=t2i.prompt_dropout,
         ema=t2i.ema,
         train=mine.arm.train,
+        weighting=Weighting(t2i.snr_gamma, t2i.timesteps),
         seed=seed("train", t2i.seed, mine.seed),
     )
 
 
-def _save(project: Project, key: str, version: str, pipeline: Any, facts: dict[str, Any]) -> None:
+def _save(project: Project, key: str, version: str, family: Family, facts: dict[str, Any]) -> None:
     """A diffusers folder that loads without this project, its card, and a row for the tables."""
     with atomic.directory(project.checkpoint(key, version)) as folder:
-        save(pipeline, folder)
+        save(family, folder)
         text = json.dumps(facts, indent=1) + "\n"
         (folder / "recap.json").write_text(text, encoding="utf-8", newline="\n")
         (folder / "README.md").write_text(model_card.text(facts), encoding="utf-8", newline="\n")

@@ -134,22 +134,22 @@ def _draw(project: Project, row: str, version: str) -> None:
 
 
 def _pixels(project: Project, row: str, asked: list[tuple[Prompt, int]]) -> Iterator[np.ndarray]:
-    from recap_assets.diffusion.latents import resolution
     from recap_assets.diffusion.load import load, to_device
     from recap_assets.diffusion.sample import sample
 
     if row == REAL:
         real = inputs.prompt_pictures(project)
-        size = resolution(t2i_base.pipeline(project))
+        size = t2i_base.family(project).resolution
         yield from pictures.read([real[prompt.id] for prompt, _ in asked], size)
         return
     if row == BASE:
-        pipeline = t2i_base.pipeline(project)
+        family = t2i_base.family(project)
     else:
-        pipeline = to_device(load(project.checkpoint(row, checkpoint.wanted(project, row))))
+        folder = project.checkpoint(row, checkpoint.wanted(project, row))
+        family = to_device(load(folder, resolution=project.config.t2i.resolution))
     how = project.config.evaluation
     yield from sample(
-        pipeline,
+        family,
         [(prompt.id, prompt.prompt, number) for prompt, number in asked],
         how.sampler_steps,
         how.guidance,
@@ -161,9 +161,7 @@ def _pixels(project: Project, row: str, asked: list[tuple[Prompt, int]]) -> Iter
 
 def _over_limit(project: Project) -> int:
     """Prompts with more tokens than the text encoder reads; they are cut when drawn."""
-    from recap_assets.diffusion.load import tokenizer
-
-    words = tokenizer(t2i_base.reference(project), project.config.t2i.revision)
+    words = t2i_base.words(project)
     count = counting(words)
     return sum(count(p.prompt) > words.model_max_length for p in inputs.prompts(project))
 

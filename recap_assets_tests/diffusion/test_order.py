@@ -94,14 +94,14 @@ def draws(rows: list[int], step: int = 3, seed: int = 5, dropout: float = 0.5) -
 def test_what_a_picture_sees_is_its_own(rows: list[int], data: st.DataObject) -> None:
     place = data.draw(st.integers(0, len(rows) - 1))
     together, alone = draws(rows), draws([rows[place]])
-    assert together.times[place] == alone.times[0]
+    assert together.uniform[place] == alone.uniform[0]
     assert together.dropped[place] == alone.dropped[0]
     assert torch.equal(together.noise[place], alone.noise[0])
 
 
 def test_shapes_and_kinds() -> None:
     found = draws([7, 1, 4])
-    assert found.times.shape == (3,) and found.times.dtype == torch.int64
+    assert found.uniform.shape == (3,) and found.uniform.dtype == torch.float64
     assert found.dropped.shape == (3,) and found.dropped.dtype == np.bool_
     assert found.noise.shape == (3, 4, 8, 8) and found.noise.dtype == torch.float32
 
@@ -111,14 +111,14 @@ def test_step_and_seed_decide(changes: dict[str, int]) -> None:
     rows = list(range(8))
     first, other = draws(rows), draws(rows, **changes)
     assert torch.equal(first.noise, draws(rows).noise)
-    assert not torch.equal(first.times, other.times)
+    assert not torch.equal(first.uniform, other.uniform)
     assert not torch.isclose(first.noise, other.noise).any(dim=(1, 2, 3)).all()
 
 
 def test_draws_follow_their_distributions() -> None:
     count = 2000
     found = Draws(np.arange(count), 0, 0, (4, 4, 4), 10, 0.1)
-    times = Counter(found.times.tolist())
+    times = Counter((found.uniform * 10).long().tolist())
     assert set(times) == set(range(10))
     # Five standard deviations of a binomial count.
     assert all(abs(n - count / 10) < 5 * math.sqrt(count * 0.09) for n in times.values())
@@ -126,7 +126,7 @@ def test_draws_follow_their_distributions() -> None:
     assert abs(found.noise.mean()) < 5 / math.sqrt(found.noise.numel())
     assert found.noise.std() == pytest.approx(1, abs=0.02)
     # Noise told from the time or from its neighbour would let the model cheat.
-    assert abs(np.corrcoef(found.times, found.noise[:, 0, 0, 0])[0, 1]) < 5 / math.sqrt(count)
+    assert abs(np.corrcoef(found.uniform, found.noise[:, 0, 0, 0])[0, 1]) < 5 / math.sqrt(count)
     assert abs(np.corrcoef(found.noise[:-1, 0, 0, 0], found.noise[1:, 0, 0, 0])[0, 1]) < 0.12
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from diffusers import DDPMScheduler, DiffusionPipeline, StableDiffusionPipeline
+from diffusers import DDPMScheduler, DiffusionPipeline
 
+from recap_assets.diffusion.families.stable_diffusion import StableDiffusion
 from recap_assets.diffusion.load import load
 from recap_assets.diffusion.order import Draw, Draws, Order
 from recap_assets.diffusion.train import TrainSettings, learning_rate, train
@@ -31,14 +32,14 @@ def draw(epoch: int) -> np.ndarray:
     return (np.arange(PICTURES) + epoch) % PICTURES
 
 
-def trained(settings: TrainSettings, prediction: str = "v_prediction") -> StableDiffusionPipeline:
-    pipeline = build(prediction)
-    train(pipeline, latents(PICTURES), tokens(pipeline), draw, settings)
-    return pipeline
+def trained(settings: TrainSettings, prediction: str = "v_prediction") -> StableDiffusion:
+    family = build(prediction)
+    train(family, latents(PICTURES), tokens(family), draw, settings)
+    return family
 
 
-def learned(pipeline: StableDiffusionPipeline) -> list[torch.Tensor]:
-    modules = (pipeline.unet, pipeline.text_encoder)
+def learned(family: StableDiffusion) -> list[torch.Tensor]:
+    modules = (family.pipeline.unet, family.pipeline.text_encoder)
     return [p.detach().clone() for module in modules for p in module.parameters()]
 
 
@@ -46,12 +47,12 @@ def equal(a: list[torch.Tensor], b: list[torch.Tensor]) -> bool:
     return all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
 
 
-def reference(pipeline: StableDiffusionPipeline, prediction: str) -> list[float]:
+def reference(family: StableDiffusion, prediction: str) -> list[float]:
     """Three steps picture by picture, written down from the papers: DDPM, velocity, AdamW."""
     betas = DDPMScheduler(beta_schedule="squaredcos_cap_v2").betas.double()
     signal = torch.cumprod(1 - betas, 0)
-    pictures, ids = latents(PICTURES), tokens(pipeline)
-    parameters = [*pipeline.unet.parameters(), *pipeline.text_encoder.parameters()]
+    pictures, ids = latents(PICTURES), tokens(family)["text_encoder"]
+    parameters = [*family.pipeline.unet.parameters(), *family.pipeline.text_encoder.parameters()]
     first = [torch.zeros_like(p) for p in parameters]
     second = [torch.zeros_like(p) for p in parameters]
     order = Order(PICTURES, 4, 3, draw)
@@ -59,13 +60,14 @@ def reference(pipeline: StableDiffusionPipeline, prediction: str) -> list[float]
     for step, rate in enumerate([0.5e-2, 1e-2, 1e-2]):
         rows, captions = order.batch(step)
         draws = Draws(rows, step, 3, LATENT, 1000, 0.4)
+        times = (draws.uniform * 1000).long()
         errors = []
         for i, (row, caption) in enumerate(zip(rows, captions, strict=True)):
-            time, noise, x = draws.times[i], draws.noise[i], pictures[row]
+            time, noise, x = times[i], draws.noise[i], pictures[row]
             a, b = signal[time].sqrt().float(), (1 - signal[time]).sqrt().float()
             text = ids[-1] if draws.dropped[i] else ids[caption]
-            hidden = pipeline.text_encoder(text[None])[0]
-            answer = pipeline.unet((a * x + b * noise)[None], time, hidden).sample[0]
+            hidden = family.pipeline.text_encoder(text[None])[0]
+            answer = family.pipeline.unet((a * x + b * noise)[None], time, hidden).sample[0]
             target = a * noise - b * x if prediction == "v_prediction" else noise
             errors.append((answer - target).square().mean())
         loss = sum(errors) / len(errors)
@@ -86,13 +88,13 @@ def reference(pipeline: StableDiffusionPipeline, prediction: str) -> list[float]
 
 @pytest.mark.parametrize("prediction", ["v_prediction", "epsilon"])
 def test_losses_are_those_of_a_plain_loop(prediction: str) -> None:
-    pipeline = build(prediction)
+    family = build(prediction)
     expected = reference(build(prediction), prediction)
     told: list[tuple[int, float]] = []
     losses = train(
-        pipeline,
+        family,
         latents(PICTURES),
-        tokens(pipeline),
+        tokens(family),
         draw,
         SETTINGS,
         lambda step, loss: told.append((step, loss)),
@@ -101,7 +103,7 @@ def test_losses_are_those_of_a_plain_loop(prediction: str) -> None:
     assert told == list(enumerate(losses))
     # A rate of zero, or no training at all, would be seen.
     still = train(
-        build(prediction), latents(PICTURES), tokens(pipeline), draw, replace(SETTINGS, lr=0.0)
+        build(prediction), latents(PICTURES), tokens(family), draw, replace(SETTINGS, lr=0.0)
     )
     assert still[0] == losses[0] and abs(still[2] - losses[2]) > 1e-3
 
@@ -116,13 +118,13 @@ def test_the_dropped_prompts_of_the_plain_loop_are_some_and_not_all() -> None:
     assert any(dropped) and not all(dropped)
 
 
-def test_loss_falls_on_a_picture_learnt_by_heart(pipeline: StableDiffusionPipeline) -> None:
-    picture, ids = torch.ones(PICTURES, *LATENT), tokens(pipeline)
+def test_loss_falls_on_a_picture_learnt_by_heart(family: StableDiffusion) -> None:
+    picture, ids = torch.ones(PICTURES, *LATENT), tokens(family)
     # Without a rate nothing is learnt: the loss on the same draws before and after.
     exam = replace(SETTINGS, steps=8, lr=0.0, seed=99)
-    before = train(pipeline, picture, ids, draw, exam)
-    train(pipeline, picture, ids, draw, TrainSettings(steps=30, batch=4, lr=1e-2))
-    assert np.mean(train(pipeline, picture, ids, draw, exam)) < 0.7 * np.mean(before)
+    before = train(family, picture, ids, draw, exam)
+    train(family, picture, ids, draw, TrainSettings(steps=30, batch=4, lr=1e-2))
+    assert np.mean(train(family, picture, ids, draw, exam)) < 0.7 * np.mean(before)
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_others() -> None:
@@ -134,23 +136,21 @@ def test_the_same_seed_gives_the_same_weights_and_another_others() -> None:
 
 
 @pytest.mark.parametrize("names", [("unet",), ("text_encoder",), ("unet", "text_encoder")])
-def test_only_the_named_weights_move(
-    pipeline: StableDiffusionPipeline, names: tuple[str, ...]
-) -> None:
+def test_only_the_named_weights_move(family: StableDiffusion, names: tuple[str, ...]) -> None:
     parts = ("vae", "unet", "text_encoder")
-    before = {part: weights(getattr(pipeline, part)) for part in parts}
-    train(pipeline, latents(PICTURES), tokens(pipeline), draw, replace(SETTINGS, train=names))
+    before = {part: weights(getattr(family.pipeline, part)) for part in parts}
+    train(family, latents(PICTURES), tokens(family), draw, replace(SETTINGS, train=names))
     for part in parts:
-        module = getattr(pipeline, part)
+        module = getattr(family.pipeline, part)
         assert same(module, before[part]) == (part not in names)
         assert not module.training
         assert not any(p.requires_grad for p in module.parameters())
 
 
-def test_every_weight_of_a_named_part_moves(pipeline: StableDiffusionPipeline) -> None:
-    before = weights(pipeline.unet)
-    train(pipeline, latents(PICTURES), tokens(pipeline), draw, SETTINGS)
-    still = [n for n, p in pipeline.unet.named_parameters() if torch.equal(p, before[n])]
+def test_every_weight_of_a_named_part_moves(family: StableDiffusion) -> None:
+    before = weights(family.pipeline.unet)
+    train(family, latents(PICTURES), tokens(family), draw, SETTINGS)
+    still = [n for n, p in family.pipeline.unet.named_parameters() if torch.equal(p, before[n])]
     assert still == []
 
 
@@ -159,7 +159,7 @@ def test_what_an_arm_leaves_out_changes_nothing_the_others_see() -> None:
 
     def seen(missing: int | None) -> list[dict[int, tuple[torch.Tensor, torch.Tensor]]]:
         """For each step, what the network was shown of each picture."""
-        pipeline = build()
+        family = build()
         order = Order(PICTURES, PICTURES, settings.seed, chosen(missing))
         found: list[dict[int, tuple[torch.Tensor, torch.Tensor]]] = []
 
@@ -167,8 +167,8 @@ def test_what_an_arm_leaves_out_changes_nothing_the_others_see() -> None:
             rows = order.batch(len(found))[0].tolist()
             found.append(dict(zip(rows, zip(*args, strict=True), strict=True)))
 
-        pipeline.unet.register_forward_pre_hook(record)
-        train(pipeline, latents(PICTURES), tokens(pipeline), chosen(missing), settings)
+        family.pipeline.unet.register_forward_pre_hook(record)
+        train(family, latents(PICTURES), tokens(family), chosen(missing), settings)
         return found
 
     def chosen(missing: int | None) -> Draw:
@@ -186,12 +186,12 @@ def test_what_an_arm_leaves_out_changes_nothing_the_others_see() -> None:
             assert torch.equal(noisy, full[row][0]) and time == full[row][1]
 
 
-def test_nothing_left_to_train_on(pipeline: StableDiffusionPipeline) -> None:
+def test_nothing_left_to_train_on(family: StableDiffusion) -> None:
     with pytest.raises(UserError, match="step 0: none of its . pictures has a caption"):
         train(
-            pipeline,
+            family,
             latents(PICTURES),
-            tokens(pipeline),
+            tokens(family),
             lambda epoch: np.full(PICTURES, -1),
             SETTINGS,
         )
@@ -232,10 +232,10 @@ def test_the_average_is_diffusers_formula_by_hand(decay: float, kept: float) -> 
 
 
 def test_a_trained_arm_is_an_ordinary_folder_for_diffusers(tmp_path: Path) -> None:
-    pipeline = trained(replace(SETTINGS, ema=0.9))
-    pipeline.save_pretrained(tmp_path / "arm", safe_serialization=True)
+    family = trained(replace(SETTINGS, ema=0.9))
+    family.pipeline.save_pretrained(tmp_path / "arm", safe_serialization=True)
     plain = DiffusionPipeline.from_pretrained(tmp_path / "arm")
-    for found in (plain, load(tmp_path / "arm")):
+    for found in (plain, load(tmp_path / "arm").pipeline):
         for part in ("vae", "unet", "text_encoder"):
-            assert same(getattr(found, part), weights(getattr(pipeline, part)))
+            assert same(getattr(found, part), weights(getattr(family.pipeline, part)))
         assert found.scheduler.config.prediction_type == "v_prediction"
