@@ -69,7 +69,7 @@ class Feed:
         self._examples, self._settings, self._share = examples, settings, share
         self.pictures = len(examples.pictures)
         self._order = Order(self.pictures, settings.batch, settings.seed, examples.draw)
-        self._timesteps = family.pipeline.scheduler.config.num_train_timesteps
+        self._timesteps = family.timesteps
         # The micro-batches of all processes together are those that were asked for.
         self._size = -(-settings.batch // (settings.accumulate * share.count))
 

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 class Record:
     """What a training has done so far.
 
-    losses: of each step. pictures: how many there are. dropped: pictures without a caption, on average over the epochs that were
-    begun. seconds: how long it took, with the runs that it went on from.
+    losses: of each step. pictures: how many there are. dropped: those without a caption, on average
+    over the epochs that were begun. seconds: how long it took, with the runs that it went on from.
     """
 
     losses: list[float]
@@ -59,7 +59,7 @@ class Run:
         self._weights = Trainable(family, settings.train, settings.gradient_checkpointing)
         self._optimizer = Optimizer(self._weights.parameters, settings)
         self._average = Average(list(self._weights.parameters.values()), settings.ema)
-        self._objective = Objective(family, examples.texts, settings.precision)
+        self._objective = Objective(family, examples.texts, settings)
         self._feed = Feed(family, examples, settings, share)
         self._losses = Losses(report)
         self._done, self._earlier = 0, 0.0

@@ -1,10 +1,10 @@
-"""The captions that an arm sees: its caption sets, and which caption each picture has in an epoch."""
+"""The captions that an arm sees: its caption sets, and what each picture has in an epoch."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -14,7 +14,7 @@ from recap_assets.captions.tokens import counting
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.fingerprint import seed
 from recap_assets.experiment.project import ArmSeed, Project
-from recap_assets.stages import manifest, source_texts
+from recap_assets.stages import manifest, source_texts, t2i_base
 
 if TYPE_CHECKING:
     from recap_assets.diffusion.order import Draw
@@ -41,37 +41,33 @@ def caption_sets(project: Project, key: str) -> dict[str, str]:
     return sets
 
 
-def shown(project: Project, key: str, words: Any) -> Callable[[Sequence[str], int], limit.Chosen]:
+def shown(project: Project, key: str) -> Callable[[Sequence[str], int], limit.Chosen]:
     """What the arm shows of some uids in an epoch, by its own draw.
 
-    `words` is the tokenizer of the text encoder, which has the limit.
+    The text encoder with the longest context has the limit.
 
     Raises:
         UserError: if there is no such arm.
         NotReady: if a caption set of its mix is not built from the shards as they are now.
     """
-    mine = arm(project, key)
-    sets, longest, policy = (
-        _sets(project, mine),
-        words.model_max_length,
-        project.config.t2i.over_limit,
-    )
-    mix, mix_seed = Mix(dict(mine.arm.mix)), seed("mix", project.config.t2i.seed, mine.seed)
-
-    count = cache(counting(words))
+    mine, t2i = arm(project, key), project.config.t2i
+    sets, mix = _sets(project, mine), Mix(dict(mine.arm.mix))
+    mix_seed = seed("mix", t2i.seed, mine.seed)
+    words = t2i_base.words(project)
+    count, longest = cache(counting(words)), words.model_max_length
 
     def draw(uids: Sequence[str], epoch: int) -> limit.Chosen:
         frames = {
             entry: entries.shown(sets, entry, epoch, mix_seed, count) for entry in mine.arm.mix
         }
-        return limit.choose(frames, mix, uids, epoch, mix_seed, longest, policy)
+        return limit.choose(frames, mix, uids, epoch, mix_seed, longest, t2i.over_limit)
 
     return draw
 
 
-def drawn(project: Project, key: str, uids: Sequence[str], words: Any) -> Draw:
+def drawn(project: Project, key: str, uids: Sequence[str]) -> Draw:
     """For an epoch, the caption that the arm shows each of `uids` with. Raises as `shown`."""
-    epoch_of = shown(project, key, words)
+    epoch_of = shown(project, key)
 
     def draw(epoch: int) -> list[str | None]:
         chosen = epoch_of(uids, epoch)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.fingerprint import digest
 from recap_assets.experiment.project import Project
 from recap_assets.stages import (
@@ -20,7 +21,6 @@ from recap_assets.stages import (
 from recap_assets.stages.arm_captions import arm, caption_sets
 from recap_assets.stages.memory import remembered
 from recap_assets.stages.stage import CHANGED, Key, NotReady, Product, Stage, named
-from recap_assets.experiment.errors import UserError
 
 NAME = "t2i_checkpoint"
 CODE = "1"

@@ -20,7 +20,7 @@ from recap_assets.stages.progress import tell
 from recap_assets.stages.stage import Key, NotReady, Product, Stage, named
 
 if TYPE_CHECKING:
-    from diffusers import StableDiffusionPipeline
+    from recap_assets.diffusion.families.family import Family
 
 NAME = "latents"
 BATCH = 64
@@ -58,13 +58,13 @@ def build(project: Project, key: Key) -> Product:
         missing = rows.filter(pl.col("uid").is_in(uids))
         order = pl.DataFrame({"uid": list(uids)})
         missing = order.join(missing, on="uid", how="left", maintain_order="left")
-        size = latents.resolution(_pipeline(project))
+        size = _family(project).resolution
         for start in range(0, missing.height, BATCH):
             yield pictures.of_shard(project, shard, missing.slice(start, BATCH), size)
             tell(min(start + BATCH, missing.height), missing.height, f"encoding shard {shard}")
 
     path = _path(project, shard)
-    encoded = latents.refresh(path, rows["uid"].to_list(), pixels, lambda: _pipeline(project))
+    encoded = latents.refresh(path, rows["uid"].to_list(), pixels, lambda: _family(project))
     return Product(
         version=wanted(project, key),
         computed=encoded,
@@ -106,14 +106,14 @@ def _path(project: Project, shard: str) -> Path:
     return project.latents(t2i_base.latents_version(project), shard)
 
 
-def _pipeline(project: Project) -> StableDiffusionPipeline:
+def _family(project: Project) -> Family:
     return _loaded(str(project.file), t2i_base.version(project))
 
 
 @lru_cache(maxsize=1)
-def _loaded(file: str, version: str) -> StableDiffusionPipeline:
+def _loaded(file: str, version: str) -> Family:
     """Kept in memory from shard to shard; encoding leaves it as it is."""
-    return t2i_base.pipeline(Project.open(file))
+    return t2i_base.family(Project.open(file))
 
 
 STAGE = Stage(NAME, keys, wanted, made, seen, build)

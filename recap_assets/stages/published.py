@@ -14,7 +14,6 @@ from recap_assets.experiment import atomic
 from recap_assets.experiment.project import Project
 from recap_assets.stages import model_card, t2i_base
 from recap_assets.stages.arm_captions import arm, caption_sets
-from recap_assets.stages.stage import NotReady
 
 if TYPE_CHECKING:
     from recap_assets.diffusion.families.family import Family
@@ -24,25 +23,38 @@ Card = dict[str, Any]
 
 
 def read(folder: Path) -> Card | None:
-    """What was written down when the weights in `folder` were trained; None where there are none."""
+    """What was written down when the weights in `folder` were trained; None without any."""
     path = folder / "recap.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
-def write(project: Project, weights: str, version: str, family: Family, record: Record) -> None:
-    """Publish what `family` has learnt as the weights of that key.
+def write(project: Project, weights: str, version: str, model: Family, record: Record) -> None:
+    """Publish what `model` has learnt as the weights of that key.
 
     Raises:
         UserError: if the disk refuses; nothing is left of them then.
     """
-    facts = _facts(project, weights, version, family, record)
+    facts = _facts(project, weights, version, record)
+    facts["pipeline"] = type(model.pipeline).__name__
     place = project.checkpoint(weights, version)
     with atomic.directory(place) as folder:
-        save(family, folder)
+        save(model, folder)
         text = json.dumps(facts, indent=1) + "\n"
         (folder / "recap.json").write_text(text, encoding="utf-8", newline="\n")
         (folder / "README.md").write_text(model_card.text(facts), encoding="utf-8", newline="\n")
         _row(place, facts).write_parquet(folder / "row.parquet")
+
+
+def family(project: Project, weights: str, version: str) -> Family:
+    """The published weights of that key, ready to draw.
+
+    Raises:
+        UserError: if they are damaged.
+    """
+    from recap_assets.diffusion.load import load, to_device
+
+    folder = project.checkpoint(weights, version)
+    return to_device(load(folder, resolution=project.config.t2i.resolution))
 
 
 def tell_metrics(project: Project, weights: str, version: str, table: pl.DataFrame) -> None:
@@ -57,7 +69,7 @@ def tell_metrics(project: Project, weights: str, version: str, table: pl.DataFra
         atomic.write_text(place / "README.md", model_card.text(facts, its))
 
 
-def _facts(project: Project, weights: str, version: str, family: Family, record: Record) -> Card:
+def _facts(project: Project, weights: str, version: str, record: Record) -> Card:
     key = project.weights()[weights].arm
     mine, t2i = arm(project, key), project.config.t2i
     return {
@@ -66,7 +78,6 @@ def _facts(project: Project, weights: str, version: str, family: Family, record:
         "step": record.steps,
         "base_model": t2i.model,
         "base_digest": t2i_base.version(project),
-        "pipeline": type(family.pipeline).__name__,
         "mix": mine.arm.mix,
         "train": list(mine.arm.train),
         "seed": mine.seed,

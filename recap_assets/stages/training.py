@@ -14,12 +14,13 @@ from recap_assets.stages.arm_captions import arm, drawn
 from recap_assets.stages.progress import tell
 
 if TYPE_CHECKING:
+    from recap_assets.diffusion.families.family import Family
     from recap_assets.diffusion.feed import Examples
     from recap_assets.diffusion.run import Record
 
 
 def missing(project: Project, key: str, version: str) -> dict[int, str]:
-    """The weights of the arm that are not published, by the step after which they are; ascending."""
+    """The weights of the arm that are not published, by their step, ascending."""
     found = {
         its.step: weights
         for weights, its in project.weights().items()
@@ -90,7 +91,7 @@ def _examples(project: Project, key: str, family: Family) -> Examples:
     from recap_assets.diffusion.texts import Encoders
 
     pictures = latents.dataset(project)
-    draw = drawn(project, key, pictures.uids, family)
+    draw = drawn(project, key, pictures.uids)
     return Examples(pictures, draw, Encoders(family))
 
 

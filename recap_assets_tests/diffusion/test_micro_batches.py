@@ -18,8 +18,7 @@ from recap_assets.diffusion.share import ALONE, Share
 from recap_assets.diffusion.texts import Encoders
 from recap_assets.diffusion.train import train
 from recap_assets.experiment.errors import UserError
-from recap_assets_tests.diffusion.making import CAPTIONS, build, latents
-from recap_assets_tests.diffusion.scratch_family import SD as family_of
+from recap_assets_tests.diffusion.making import CAPTIONS, build, latents, same, weights
 
 PICTURES = 11
 SETTINGS = TrainSettings(steps=3, batch=8, lr=1e-2, prompt_dropout=0.3, seed=5)
@@ -41,26 +40,25 @@ def examples(family: Any, draw: Draw = draw) -> Examples:
 
 
 def fed(settings: TrainSettings, share: Share = ALONE) -> list[Fed]:
-    family = family_of(build())
+    family = build()
     return list(Feed(family, examples(family), settings, share).steps(0, settings.steps))
 
 
 def gradient(settings: TrainSettings, checkpointing: bool = False) -> list[torch.Tensor]:
     """Of the first step, over all weights of the UNet."""
-    pipeline = build()
-    family = family_of(pipeline)
-    pipeline.unet.train()
+    family = build()
+    family.pipeline.unet.train()
     if checkpointing:
-        pipeline.unet.enable_gradient_checkpointing()
-    objective = Objective(family, Encoders(family), settings.precision)
+        family.pipeline.unet.enable_gradient_checkpointing()
+    objective = Objective(family, Encoders(family), settings)
     (first,) = Feed(family, examples(family), replace(settings, steps=1), ALONE).steps(0, 1)
     for part in first.parts:
         (objective(part) * part.weight).backward()
-    return [p.grad for p in pipeline.unet.parameters() if p.grad is not None]
+    return [p.grad for p in family.pipeline.unet.parameters() if p.grad is not None]
 
 
 def losses(settings: TrainSettings) -> list[float]:
-    family = family_of(build())
+    family = build()
     return train(family, examples(family), settings).losses
 
 
@@ -100,20 +98,19 @@ def test_activations_that_are_computed_twice_give_the_same_gradient() -> None:
 @pytest.mark.parametrize("parts", [("unet",), ("text_encoder",), ("unet", "text_encoder")])
 def test_gradient_checkpointing_computes_twice_and_changes_nothing(parts: tuple[str, ...]) -> None:
     def run(checkpointing: bool) -> tuple[list[float], int]:
-        pipeline = build()
-        family = family_of(pipeline)
+        family = build()
         passes = 0
 
         def count(*_: object) -> None:
             nonlocal passes
             passes += 1
 
-        layer = pipeline.text_encoder.encoder.layers[0].layer_norm1
-        for module in (pipeline.unet.down_blocks[0].resnets[0].norm1, layer):
+        layer = family.pipeline.text_encoder.encoder.layers[0].layer_norm1
+        for module in (family.pipeline.unet.down_blocks[0].resnets[0].norm1, layer):
             module.register_forward_pre_hook(count)
         settings = replace(SETTINGS, train=parts, gradient_checkpointing=checkpointing)
         found = train(family, examples(family), settings).losses
-        assert not pipeline.unet.is_gradient_checkpointing
+        assert not family.pipeline.unet.is_gradient_checkpointing
         return found, passes
 
     plain, computed_twice = run(False), run(True)
@@ -122,13 +119,12 @@ def test_gradient_checkpointing_computes_twice_and_changes_nothing(parts: tuple[
 
 
 def test_bf16_is_near_and_its_weights_stay_float32() -> None:
-    pipeline = build()
-    family = family_of(pipeline)
+    family = build()
     seen: set[torch.dtype] = set()
-    pipeline.unet.conv_out.register_forward_hook(lambda *args: seen.add(args[2].dtype))
+    family.pipeline.unet.conv_out.register_forward_hook(lambda *args: seen.add(args[2].dtype))
     found = train(family, examples(family), replace(SETTINGS, precision="bf16")).losses
     assert seen == {torch.bfloat16}
-    assert {p.dtype for p in pipeline.unet.parameters()} == {torch.float32}
+    assert {p.dtype for p in family.pipeline.unet.parameters()} == {torch.float32}
     expected = losses(SETTINGS)
     assert found != expected and found == pytest.approx(expected, rel=0.05)
 
@@ -155,7 +151,7 @@ class Thread(Share):
 )
 def test_two_that_share_each_batch_learn_what_one_learns(settings: TrainSettings) -> None:
     meeting, told = threading.Barrier(2), [None, None]
-    alone, *pair = (family_of(build()) for _ in range(3))
+    alone, *pair = (build() for _ in range(3))
     found: dict[int, list[float]] = {}
 
     def run(rank: int) -> None:
@@ -171,8 +167,7 @@ def test_two_that_share_each_batch_learn_what_one_learns(settings: TrainSettings
         thread.join()
     expected = train(alone, examples(alone, everyone), settings).losses
     assert found[0] == found[1] == pytest.approx(expected, abs=1e-5)
-    for one, other in zip(pair[0].pipeline.unet.parameters(), pair[1].pipeline.unet.parameters()):
-        assert torch.equal(one, other)
+    assert same(pair[0].pipeline.unet, weights(pair[1].pipeline.unet))
 
 
 def test_rows_of_a_batch_belong_to_one_process_each() -> None:
@@ -184,21 +179,19 @@ def test_rows_of_a_batch_belong_to_one_process_each() -> None:
 
 
 def test_too_little_memory_is_told_with_the_way_out() -> None:
-    pipeline = build()
-    pipeline.unet.register_forward_pre_hook(lambda *_: torch.empty(2**52))
-    family = family_of(pipeline)
+    family = build()
+    family.pipeline.unet.register_forward_pre_hook(lambda *_: torch.empty(2**52))
     with pytest.raises(UserError, match=r"memory is too small .*t2i\.accumulate.*lora") as caught:
         train(family, examples(family), SETTINGS)
     assert "\n" not in str(caught.value)
 
 
 def test_other_errors_are_not_taken_for_it() -> None:
-    pipeline = build()
+    family = build()
 
     def fail(*_: object) -> None:
         raise RuntimeError("something else")
 
-    pipeline.unet.register_forward_pre_hook(fail)
-    family = family_of(pipeline)
+    family.pipeline.unet.register_forward_pre_hook(fail)
     with pytest.raises(RuntimeError, match="something else"):
         train(family, examples(family), SETTINGS)

@@ -122,10 +122,6 @@ def test_step_and_seed_decide(changes: dict[str, int]) -> None:
 def test_draws_follow_their_distributions() -> None:
     count = 2000
     found = Draws.of(range(count), 0, 0, (4, 4, 4), 10, 0.1)
-    uniform = np.sort(found.uniform.numpy())
-    assert 0 < uniform[0] < uniform[-1] < 1
-    # Kolmogorov and Smirnov: 1.95 / sqrt(n) is passed once in a thousand times.
-    assert np.abs(uniform - (np.arange(count) + 0.5) / count).max() < 1.95 / math.sqrt(count)
     times = Counter((found.uniform * 10).long().tolist())
     assert set(times) == set(range(10))
     # Five standard deviations of a binomial count.
@@ -144,9 +140,16 @@ def test_dropout_of_nothing_and_of_everything() -> None:
 
 
 @pytest.mark.parametrize("timesteps", [1, 3, 999, 1000, 1024])
-def test_the_time_steps_are_those_that_whole_numbers_would_give(timesteps: int) -> None:
-    rows = range(300)
-    found = Draws.of(rows, 1, 2, (1,), timesteps, 0.1)
-    generators = [np.random.Generator(np.random.Philox(seed("noise", 2, 1, row))) for row in rows]
+def test_time_steps_are_whole_numbers_drawn_alike(timesteps: int) -> None:
+    found = Draws.of(range(300), 1, 2, (1,), timesteps, 0.1)
+    generators = [np.random.Generator(np.random.Philox(seed("noise", 2, 1, n))) for n in range(300)]
     expected = [int(generator.integers(timesteps)) for generator in generators]
     assert (found.uniform * timesteps).long().tolist() == expected
+
+
+def test_any_time_where_there_are_no_time_steps() -> None:
+    count = 2000
+    uniform = np.sort(Draws.of(range(count), 0, 0, (1,), None, 0.1).uniform.numpy())
+    assert 0 <= uniform[0] < uniform[-1] < 1 and len(np.unique(uniform)) == count
+    # Kolmogorov and Smirnov: 1.95 / sqrt(n) is passed once in a thousand times.
+    assert np.abs(uniform - (np.arange(count) + 0.5) / count).max() < 1.95 / math.sqrt(count)

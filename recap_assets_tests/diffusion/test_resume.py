@@ -21,7 +21,6 @@ from recap_assets.diffusion.texts import Encoders
 from recap_assets.diffusion.train import Keep, train
 from recap_assets.experiment.errors import UserError
 from recap_assets_tests.diffusion.making import CAPTIONS, latents, weights
-from recap_assets_tests.diffusion.scratch_family import SD as family_of
 
 STEPS, PICTURES = 7, 5
 PLAIN = TrainSettings(
@@ -71,12 +70,11 @@ def run(
 ) -> tuple[Record, dict[str, torch.Tensor]]:
     """Train, to the end or for `stop` micro-batches, then be stopped or wait to be killed."""
     torch.set_num_threads(1)
-    pipeline = load(folder)
-    family = family_of(pipeline)
+    family = load(folder)
     examples = Examples(latents(PICTURES), draw, Until(family, stop, here))
     options = {} if keep is None else {"keep": keep}
     record = train(family, examples, settings, saves=saves, **options)
-    return record, weights(pipeline.unet) | weights(pipeline.text_encoder)
+    return record, weights(family.pipeline.unet) | weights(family.pipeline.text_encoder)
 
 
 def run_and_kill(folder: Path, settings: TrainSettings, saves: Saves, stop: int) -> None:
@@ -162,19 +160,17 @@ def test_weights_kept_on_the_way_are_those_of_a_training_that_ends_there(
     kind: str, saved: Path
 ) -> None:
     kept: dict[int, dict[str, torch.Tensor]] = {}
-    pipeline = load(saved)
-    family = family_of(pipeline)
+    family = load(saved)
 
     def publish(record: Record) -> None:
-        kept[record.steps] = weights(pipeline.unet)
+        kept[record.steps] = weights(family.pipeline.unet)
 
     examples = Examples(latents(PICTURES), draw, Encoders(family))
     record = train(family, examples, KINDS[kind], keep=Keep((3, STEPS), publish))
     assert list(kept) == [3, STEPS]
-    assert same(kept[STEPS], weights(pipeline.unet))
+    assert same(kept[STEPS], weights(family.pipeline.unet))
     again = load(saved)
-    family = family_of(again)
-    examples = Examples(latents(PICTURES), draw, Encoders(family))
-    short = train(family, examples, KINDS[kind], until=3)
+    examples = Examples(latents(PICTURES), draw, Encoders(again))
+    short = train(again, examples, KINDS[kind], until=3)
     assert short.losses == record.losses[:3]
-    assert same(kept[3], weights(again.unet)) and not same(kept[3], kept[STEPS])
+    assert same(kept[3], weights(again.pipeline.unet)) and not same(kept[3], kept[STEPS])
