@@ -67,9 +67,9 @@ class Feed:
         self, family: Family, examples: Examples, settings: TrainSettings, share: Share
     ) -> None:
         self._examples, self._settings, self._share = examples, settings, share
-        pictures = len(examples.pictures)
-        self._order = Order(pictures, settings.batch, settings.seed, examples.draw)
-        self._timesteps = family.pipeline.scheduler.config.num_train_timesteps
+        self.pictures = len(examples.pictures)
+        self._order = Order(self.pictures, settings.batch, settings.seed, examples.draw)
+        self._timesteps = family.timesteps
         # The micro-batches of all processes together are those that were asked for.
         self._size = -(-settings.batch // (settings.accumulate * share.count))
 

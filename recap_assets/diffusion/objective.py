@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from recap_assets.diffusion.families.family import Family
+from recap_assets.diffusion.families.family import Family, Weighting
 from recap_assets.diffusion.feed import MicroBatch
+from recap_assets.diffusion.settings import TrainSettings
 
 if TYPE_CHECKING:
     import torch
@@ -16,9 +17,10 @@ if TYPE_CHECKING:
 class Objective:
     """Weighted mean squared error of the family's target, each picture's mean first."""
 
-    def __init__(self, family: Family, texts: Texts, precision: str) -> None:
+    def __init__(self, family: Family, texts: Texts, settings: TrainSettings) -> None:
         self._family, self._texts = family, texts
-        self._half = precision == "bf16"
+        self._weighting = Weighting(settings.snr_gamma, settings.timesteps)
+        self._half = settings.precision == "bf16"
 
     def __call__(self, part: MicroBatch) -> torch.Tensor:
         """The mean loss over the pictures of `part`, float32, a tensor without dimensions.
@@ -28,12 +30,11 @@ class Objective:
         import torch
 
         device = self._family.device
-        latents, noise, uniform = (
-            x.to(device, non_blocking=True) for x in (part.latents, part.noise, part.uniform)
-        )
-        shown = self._family.noised(latents, noise, uniform)
+        latents, noise = (x.to(device, non_blocking=True) for x in (part.latents, part.noise))
+        shown = self._family.noised(latents, noise, part.uniform, self._weighting)
         with torch.autocast(device.type, torch.bfloat16, enabled=self._half):
             text = self._texts.encoded(part.texts)
             predicted = self._family.predict(shown.noisy, shown.times, text)
-        errors = (predicted.float() - shown.target).square().flatten(1)
-        return (errors * shown.weight[:, None]).mean()
+        errors = (predicted.float() - shown.target).square()
+        weight = shown.weight
+        return (errors if weight is None else errors.flatten(1) * weight[:, None]).mean()

@@ -19,8 +19,6 @@ Draw = Callable[[int], Sequence[str | None]]
 #: A picture's row and the caption it is shown with.
 Shown = tuple[int, str]
 
-_FINE = 2**32
-
 
 class Order:
     """The pictures step by step, freshly shuffled every epoch.
@@ -70,9 +68,9 @@ class Draws:
 
     A picture that one arm leaves out therefore shifts no other picture's noise in that arm.
 
-    uniform: float64 [N] in (0, 1), which decides the time steps; times a scheduler's number of time
-        steps and rounded down it is evenly one of them. dropped: bool [N]. noise: float32
-        [N, *shape].
+    uniform: float64 [N] in [0, 1), which decides the time step; one of `timesteps` values, the
+        middles of so many equal parts, or any where that is None.
+    dropped: bool [N]. noise: float32 [N, *shape].
     """
 
     uniform: torch.Tensor
@@ -86,7 +84,7 @@ class Draws:
         step: int,
         seed: int,
         shape: tuple[int, ...],
-        timesteps: int,
+        timesteps: int | None,
         dropout: float,
     ) -> Draws:
         """The draws for the pictures `rows`."""
@@ -95,10 +93,15 @@ class Draws:
         generators = [
             np.random.Generator(np.random.Philox(seed_of("noise", seed, step, row))) for row in rows
         ]
-        times = np.array([generator.integers(timesteps) for generator in generators])
+        uniform = [_uniform(generator, timesteps) for generator in generators]
         dropped = np.array([generator.random() < dropout for generator in generators])
         noise = [generator.standard_normal(shape, np.float32) for generator in generators]
-        # Clear of whole numbers, which rounding could carry to the time step beside.
-        fine = np.array([(generator.integers(_FINE) + 0.5) / _FINE for generator in generators])
-        uniform = torch.from_numpy((times + fine) / timesteps)
-        return cls(uniform, dropped, torch.from_numpy(np.stack(noise)))
+        return cls(
+            torch.tensor(uniform, dtype=torch.float64), dropped, torch.from_numpy(np.stack(noise))
+        )
+
+
+def _uniform(generator: np.random.Generator, timesteps: int | None) -> float:
+    if timesteps is None:
+        return float(generator.random())
+    return (int(generator.integers(timesteps)) + 0.5) / timesteps

@@ -6,39 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from recap_assets.diffusion.families.family import Family
-from recap_assets.experiment.errors import UserError
 
 if TYPE_CHECKING:
     import torch
-
-TEXT = "text_encoder"
-
-
-def check(family: Family, names: Sequence[str]) -> None:
-    """Refuse names of weights that the model does not have.
-
-    Raises:
-        UserError: naming those that it has.
-    """
-    known = known_parts(family)
-    for name in names:
-        if name not in known:
-            raise UserError(
-                f"train: the model has no {name}; of this one name {' or '.join(known)}"
-            )
-
-
-def known_parts(family: Family) -> list[str]:
-    """What `train` may name of the model."""
-    return [family.denoiser, *([TEXT] if any(text.trainable for text in family.texts) else [])]
-
-
-def modules(family: Family, names: Sequence[str]) -> dict[str, Any]:
-    """The networks that `names` stand for, by attribute of the pipeline. Raises as `check`."""
-    check(family, names)
-    encoders = [text.encoder for text in family.texts if text.trainable]
-    attributes = [one for name in names for one in (encoders if name == TEXT else [name])]
-    return {one: getattr(family.pipeline, one) for one in attributes}
 
 
 class Trainable:
@@ -48,8 +18,9 @@ class Trainable:
     """
 
     def __init__(self, family: Family, names: Sequence[str], checkpointing: bool) -> None:
-        self._modules = modules(family, names)
-        for module in networks(family):
+        every = family.modules()
+        self._modules = {part: every[part] for part in family.trained(names)}
+        for module in every.values():
             module.eval().requires_grad_(False)
         for module in self._modules.values():
             module.train().requires_grad_(True)
@@ -67,13 +38,6 @@ class Trainable:
         for module in self._modules.values():
             module.eval().requires_grad_(False)
             _checkpointing(module, False)
-
-
-def networks(family: Family) -> list[Any]:
-    """Every network of the pipeline."""
-    import torch
-
-    return [x for x in family.pipeline.components.values() if isinstance(x, torch.nn.Module)]
 
 
 def _checkpointing(module: Any, on: bool) -> None:

@@ -29,11 +29,12 @@ if TYPE_CHECKING:
 class Record:
     """What a training has done so far.
 
-    losses: of each step. dropped: pictures without a caption, on average over the epochs that were
-    begun. seconds: how long it took, with the runs that it went on from.
+    losses: of each step. pictures: how many there are. dropped: those without a caption, on average
+    over the epochs that were begun. seconds: how long it took, with the runs that it went on from.
     """
 
     losses: list[float]
+    pictures: int
     dropped: int
     seconds: float
 
@@ -59,7 +60,7 @@ class Run:
         share.same([p.data for p in self._weights.parameters.values()])
         self._optimizer = Optimizer(self._weights.parameters, settings)
         self._average = Average(list(self._weights.parameters.values()), settings.ema)
-        self._objective = Objective(family, examples.texts, settings.precision)
+        self._objective = Objective(family, examples.texts, settings)
         self._feed = Feed(family, examples, settings, share)
         self._losses = Losses(report)
         self._done, self._earlier = 0, 0.0
@@ -107,7 +108,7 @@ class Run:
         left_out = self._feed.left_out(self._done).values()
         seconds = self._earlier + time.monotonic() - self._started
         dropped = round(sum(left_out) / max(1, len(left_out)))
-        return Record(list(self._losses.known), dropped, seconds)
+        return Record(list(self._losses.known), self._feed.pictures, dropped, seconds)
 
     def state(self) -> State:
         """Everything that the next step goes by. Raises as `Losses.fetch`."""

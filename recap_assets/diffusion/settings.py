@@ -23,11 +23,12 @@ class TrainSettings:
     weight_decay: float = 0.01
     prompt_dropout: float = 0.1
     ema: float = 0.0
+    snr_gamma: float | None = None
+    timesteps: Literal["uniform", "logit_normal"] = "logit_normal"
     accumulate: int = 1
     gradient_checkpointing: bool = False
     precision: Literal["fp32", "bf16"] = "fp32"
     save_every: int | None = None
-    checkpoints: tuple[int, ...] = ()
     train: tuple[str, ...] = ("unet", "text_encoder")
     seed: int = 0
 

@@ -7,7 +7,8 @@ training that was stopped goes on as if it had not been.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from typing import NamedTuple
 
 from recap_assets.diffusion.families.family import Family
 from recap_assets.diffusion.feed import Examples
@@ -18,8 +19,15 @@ from recap_assets.diffusion.saves import Saves
 from recap_assets.diffusion.settings import TrainSettings
 from recap_assets.diffusion.share import ALONE, Share
 
-#: Called after a step whose weights are kept, while the pipeline has them.
-Keep = Callable[[Record], None]
+
+class Keep(NamedTuple):
+    """Steps after which the weights are kept, and what keeps them, while the pipeline has them."""
+
+    steps: Collection[int]
+    publish: Callable[[Record], None]
+
+
+NOTHING = Keep((), lambda record: None)
 
 
 def train(
@@ -30,7 +38,7 @@ def train(
     until: int | None = None,
     report: Report | None = None,
     saves: Saves | None = None,
-    keep: Keep | None = None,
+    keep: Keep = NOTHING,
     share: Share = ALONE,
 ) -> Record:
     """Train the family's pipeline in place.
@@ -39,7 +47,7 @@ def train(
         until: the step to stop after; None is `settings.steps`, which the learning rate goes by.
         saves: the save that an earlier run may have left, to go on from, and that is replaced every
             `settings.save_every` steps.
-        keep: called after each of `settings.checkpoints`, while the average is the weights.
+        keep: what to do with the weights on the way and at the end; the average, if there is one.
         share: this process's part, where several share each batch.
 
     Raises:
@@ -50,11 +58,13 @@ def train(
         run = Run(family, examples, settings, report, share)
         if saves is not None and (state := saves.read()) is not None:
             run.restore(state)
-        for done in run.steps(settings.steps if until is None else until):
-            if keep and share.first and done in settings.checkpoints:
+        last = settings.steps if until is None else until
+        for done in run.steps(last):
+            if share.first and done in keep.steps:
                 with run.averaged():
-                    keep(run.record())
-            if saves and share.first and settings.save_every and done % settings.save_every == 0:
+                    keep.publish(run.record())
+            due = settings.save_every and done % settings.save_every == 0 and done < last
+            if saves and share.first and due:
                 saves.write(run.state())
         run.end()
     return run.record()

@@ -128,9 +128,9 @@ def differences(
     """Every other arm minus the arm `control` (`DIFFERENCES`), paired over the prompts of both.
 
     Weights are compared with those of the control after as many steps, and have no row where it has
-    none; what was never trained is compared with its last, or with a control of that kind. `n` is the number of shared
-    prompts, for `fid` the number of pictures of an arm. Arms with another number of pictures than
-    the control have no `fid` row: its bias depends on the number.
+    none; what was never trained is compared with its last, or with a control of that kind.
+    `n` is the number of shared prompts, for `fid` the number of pictures of an arm. Arms with
+    another number of pictures than the control have no `fid` row: its bias depends on the number.
 
     Raises:
         UserError: if the control was not measured or a metric is unknown.
