@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from recap_assets.captioning.families.family import Decoding
 from recap_assets.captioning.families.padding import Rows
+from recap_assets.captioning.families.roomy import roomy
 
 if TYPE_CHECKING:
     import torch
@@ -25,59 +26,62 @@ class Read:
     mask: torch.Tensor
     place: torch.Tensor
 
-    def rows(self, at: torch.Tensor) -> Read:
-        """A copy with row `at[r]` as row r, int64 [R]; rows may come several times."""
-        from transformers import DynamicCache
+    def rows(self, at: torch.Tensor, room: int) -> Read:
+        """A copy with row `at[r]` as row r, int64 [R], and room for so many tokens more."""
+        layers = ((layer.keys[at], layer.values[at]) for layer in self.cache.layers)
+        return Read(roomy(layers, room), self.mask[at], self.place[at])
 
-        layers = [(layer.keys[at], layer.values[at]) for layer in self.cache.layers]
-        return Read(DynamicCache(layers), self.mask[at], self.place[at])
+    def with_room(self, room: int) -> Read:
+        """The same rows with room for so many tokens more."""
+        layers = ((layer.keys, layer.values) for layer in self.cache.layers)
+        return Read(roomy(layers, room), self.mask, self.place)
 
 
 class CausalDecoding(Decoding):
-    """Rows behind a prompt; every token is seen by those after it.
+    """Rows that go on behind what was read; every token is seen by those after it.
 
-    Args:
-        prompts: what `Decoding.prompts` says.
-        rows: the tokens to read first, left-padded, behind those of `behind`.
-        places: their positions, int64 [R, L], or [3, R, L] for models that count in three.
-        behind: what the model has read already, for these rows.
-        first: what else `model` is to be told with the first tokens.
+    prompts: what `Decoding.prompts` says. read, logits: as of `read_on`, with room for the tokens
+    to come.
     """
 
     def __init__(
-        self,
-        model: Any,
-        prompts: Sequence[Sequence[int]],
-        rows: Rows,
-        places: torch.Tensor,
-        behind: Read | None = None,
-        first: Mapping[str, Any] | None = None,
+        self, model: Any, prompts: Sequence[Sequence[int]], read: Read, logits: torch.Tensor
     ) -> None:
         self.prompts = prompts
-        self._model = model
-        read, self.logits = read_on(model, rows, places, behind, first)
-        self._read = read
+        self.logits = logits
+        self._model, self._read = model, read
 
     def step(self, tokens: torch.Tensor) -> None:
         import torch
 
         one = Rows(tokens[:, None], torch.ones_like(tokens[:, None]))
         places = self._read.place[:, None]
-        self._read, self.logits = read_on(self._model, one, places, self._read)
+        self._read, self.logits = read_on(self._model, one, places, behind=self._read)
 
     def keep(self, rows: torch.Tensor) -> None:
-        self._read.cache.batch_select_indices(rows)
-        self._read = Read(self._read.cache, self._read.mask[rows], self._read.place[rows])
+        read = self._read
+        read.cache.batch_select_indices(rows)
+        self._read = Read(read.cache, read.mask[rows], read.place[rows])
 
 
 def read_on(
     model: Any,
     rows: Rows,
     places: torch.Tensor,
+    *,
     behind: Read | None = None,
-    first: Mapping[str, Any] | None = None,
+    beside: Mapping[str, Any] | None = None,
 ) -> tuple[Read, torch.Tensor]:
-    """Read tokens behind what was read, and the logits of each row's next token, [R, V]."""
+    """Read tokens behind what was read of the same rows, which they join.
+
+    Args:
+        rows: the tokens, left-padded.
+        places: their positions, int64 [R, L], or [3, R, L] for models that count in three.
+        beside: what else the model is to be told with them.
+
+    Returns:
+        What is read then, and the logits of each row's next token, [R, V].
+    """
     import torch
     from transformers import DynamicCache
 
@@ -90,7 +94,7 @@ def read_on(
         past_key_values=cache,
         use_cache=True,
         logits_to_keep=1,
-        **(first or {}),
+        **(beside or {}),
     )
     last = places if places.ndim == 2 else places.amax(0)
     return Read(cache, mask, last.amax(1) + 1), output.logits[:, -1]

@@ -97,7 +97,7 @@ class Chat(Family):
             heads = [self._expand(head, seen, i) for i in range(len(seen.tokens))]
             rows = self._padded(heads, "left")
             places = self._places(rows, seen.grids)
-            seen.read, _ = read_on(self.model, rows, places, first=_shown(seen.features))
+            seen.read, _ = read_on(self.model, rows, places, beside=_shown(seen.features))
         return seen
 
     def prime(
@@ -106,16 +106,16 @@ class Chat(Family):
         asked = {p: self.turns.asked(p, memory is not None) for p in dict.fromkeys(prompts)}
         rows = [asked[prompt] for prompt in prompts]
         if memory is None or at is None:
-            padded = self._padded(rows, "left")
-            return CausalDecoding(self.model, rows, padded, self._places(padded))
+            return self._from_start(rows, limit)
         picked = at.tolist()
         whole = [self._expand(row, memory, i) for row, i in zip(rows, picked, strict=True)]
         if memory.read is None or not all(map(self.turns.begins, rows)):
-            return self._from_start(memory, picked, whole)
-        behind = memory.read.rows(at.to(self.device))
+            return self._from_start(whole, limit, memory, picked)
         tails = self._padded([self.turns.tail(row) for row in rows], "left")
+        behind = memory.read.rows(at.to(self.device), tails.ids.shape[1] + limit)
         places = behind.place[:, None] + (tails.mask.cumsum(-1) - 1).clamp(min=0)
-        return CausalDecoding(self.model, whole, tails, places, behind)
+        read, logits = read_on(self.model, tails, places, behind=behind)
+        return CausalDecoding(self.model, whole, read, logits)
 
     def loss(
         self, inputs: Inputs, at: Sequence[int], prompts: Sequence[str], captions: Sequence[str]
@@ -150,10 +150,19 @@ class Chat(Family):
         """One token for each of a picture's features."""
         return [[self._image] * len(picture) for picture in features.pooler_output]
 
-    def _from_start(self, seen: Seen, picked: list[int], whole: list[list[int]]) -> Decoding:
+    def _from_start(
+        self,
+        whole: list[list[int]],
+        limit: int,
+        seen: Seen | None = None,
+        picked: Sequence[int] = (),
+    ) -> Decoding:
+        """Rows of which nothing was read yet."""
         rows = self._padded(whole, "left")
-        places = self._places(rows, seen.grids, picked)
-        return CausalDecoding(self.model, whole, rows, places, first=_shown(seen.features, picked))
+        grids, beside = (seen.grids, _shown(seen.features, picked)) if seen else (None, None)
+        places = self._places(rows, grids, picked)
+        read, logits = read_on(self.model, rows, places, beside=beside)
+        return CausalDecoding(self.model, whole, read.with_room(limit), logits)
 
     def _expand(self, tokens: Sequence[int], seen: Seen, picture: int) -> list[int]:
         """Tokens with all that stands for the picture in the place of its one."""

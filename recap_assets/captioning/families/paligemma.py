@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from recap_assets.captioning.families import loading, saving
-from recap_assets.captioning.families.causal import CausalDecoding
+from recap_assets.captioning.families.causal import CausalDecoding, read_on
 from recap_assets.captioning.families.family import Decoding, Family, Inputs
 from recap_assets.captioning.families.kept import Kept
 from recap_assets.captioning.families.next_token import nats
@@ -64,10 +64,10 @@ class PaliGemma(Family):
         assert at is not None, "PaliGemma answers about pictures only"
         asked = [self.asked(prompt) for prompt in prompts]
         rows = self._padded(asked, "left")
-        first = _shown(memory[at.to(memory.device)]) | {
-            "token_type_ids": torch.zeros_like(rows.ids)
-        }
-        return CausalDecoding(self.model, asked, rows, _places(rows), first=first)
+        block = {"token_type_ids": torch.zeros_like(rows.ids)}
+        beside = _shown(memory[at.to(memory.device)]) | block
+        read, logits = read_on(self.model, rows, _places(rows), beside=beside)
+        return CausalDecoding(self.model, asked, read.with_room(limit), logits)
 
     def loss(
         self, inputs: Inputs, at: Sequence[int], prompts: Sequence[str], captions: Sequence[str]

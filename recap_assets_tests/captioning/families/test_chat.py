@@ -12,8 +12,10 @@ import torch
 from PIL import Image
 from transformers import AutoModelForImageTextToText
 
-from recap_assets.captioning.decode import greedy
+from recap_assets.captioning.choose import Row
+from recap_assets.captioning.decode import write
 from recap_assets.captioning.families.chat import Chat
+from recap_assets.captioning.families.family import Decoding
 from recap_assets.captioning.generate import caption
 from recap_assets.captioning.load import load
 from recap_assets.experiment.captioner_settings import Captioner as Settings
@@ -67,7 +69,13 @@ def said(
         memory = family.encode(inputs)
         at = torch.arange(len(pictures)).repeat_interleave(len(prompts))
         decoding = family.prime(memory, at, list(prompts) * len(pictures), limit)
-        return greedy(decoding, family.ends, [limit] * len(at))
+        return tokens(family, decoding, len(at), limit)
+
+
+def tokens(family: Chat, decoding: Decoding, rows: int, limit: int) -> list[list[int]]:
+    """What is written behind the prompts by taking the likeliest tokens."""
+    written = write(decoding, [Row(limit)] * rows, family.ends, family.generation)
+    return [row.tokens for row in written]
 
 
 def test_pictures_of_any_size_stand_side_by_side(kind: Kind, wild: Path) -> None:
@@ -123,7 +131,7 @@ def test_questions_without_a_picture(kind: Kind, wild: Path) -> None:
     prompts = ["short caption: a red wall", "long", *STYLES]
     with torch.inference_mode():
         decoding = family.prime(None, None, prompts, limit)
-        got = greedy(decoding, family.ends, [limit] * len(prompts))
+        got = tokens(family, decoding, len(prompts), limit)
     assert got == [written(model, asked(processor, None, prompt), limit) for prompt in prompts]
     assert [list(row) for row in decoding.prompts] == [
         asked(processor, None, prompt)["input_ids"][0].tolist() for prompt in prompts
