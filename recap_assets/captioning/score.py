@@ -7,14 +7,25 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TypedDict
 
+from recap_assets.captioning.cider import cider
+
 _WORD = re.compile(r"\w+")
 
 
 class Scores(TypedDict):
-    """Means over captions: token F1 and share of equal captions, each 0 to 1; and their number."""
+    """Means over captions, and their number.
+
+    token_f1, exact: 0 to 1, see `f1`; `exact` is the share of captions equal word by word.
+    cider: CIDEr-D, 0 to 10, the rarity of words taken from these human captions themselves; None
+        where they do not differ, as one alone does not.
+    words, human_words: lengths of the generated and the human captions.
+    """
 
     token_f1: float
     exact: float
+    cider: float | None
+    words: float
+    human_words: float
     n: int
 
 
@@ -26,9 +37,13 @@ def scores(generated: Sequence[str], human: Sequence[str]) -> Scores:
     pairs = [(words(a), words(b)) for a, b in zip(generated, human, strict=True)]
     if not pairs:
         raise ValueError("no captions to score")
+    telling = cider([a for a, _ in pairs], [[b] for _, b in pairs])
     return {
         "token_f1": sum(f1(a, b) for a, b in pairs) / len(pairs),
         "exact": sum(a == b for a, b in pairs) / len(pairs),
+        "cider": None if telling is None else sum(telling) / len(pairs),
+        "words": sum(len(a) for a, _ in pairs) / len(pairs),
+        "human_words": sum(len(b) for _, b in pairs) / len(pairs),
         "n": len(pairs),
     }
 
