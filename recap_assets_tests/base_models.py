@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-import numpy as np
+from PIL import Image
 
 from recap_assets.captioning import save as saving
 from recap_assets.captioning import tiny
 from recap_assets.captioning.captioner import Captioner
+from recap_assets.captioning.read import read
 from recap_assets.captioning.train import train
 from recap_assets.experiment.quiet import quiet
 from recap_assets.scenes.captions import long, short
@@ -54,6 +55,7 @@ def _captioner(scenes: list[Scene]) -> Captioner:
         text_layers=1,
     )
     prefixes = [prefix for prefix in PREFIXES for _ in scenes]
-    batch = (np.stack([draw(scene) for scene in scenes]), prefixes, [*brief, *fuller])
+    shown = read(model, [Image.fromarray(draw(scene)) for scene in scenes])
+    batch = (shown, [*range(len(scenes))] * 2, prefixes, [*brief, *fuller])
     train(model, [batch] * 100, lr=5e-3, steps=100, warmup=10)
     return model

@@ -1,55 +1,41 @@
-"""Greedy decoding after a shared prefix, from pictures that are already encoded."""
+"""Choosing the tokens of many rows at once, from pictures that are already encoded."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
 
-if TYPE_CHECKING:
-    import torch
+from recap_assets.captioning.families.family import Decoding
 
 # Rows that are done leave the batch when at least this share of it is: moving the others costs too.
 _DONE_SHARE = 0.25
 
 
-def greedy(
-    decoder: Any, encoded: torch.Tensor, prefix: list[int], end: int, limit: int
-) -> list[list[int]]:
-    """The tokens after `prefix` for each row of `encoded` [N, L, D], at most `limit` of each.
+def greedy(decoding: Decoding, ends: frozenset[int], limits: Sequence[int]) -> list[list[int]]:
+    """The tokens of each row, at most `limits[r]` of row r, those of `ends` included.
 
-    A row that ended by itself has `end` as its last token. The tokens are those that `generate` of
-    transformers gives for one beam without sampling; keys and values are cached, and rows that are
-    done cost nothing more.
+    The tokens are those that `generate` of transformers gives for one beam without sampling; rows
+    that are done cost nothing more.
     """
     import torch
-    from transformers import DynamicCache, EncoderDecoderCache
 
-    cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
-    rows = torch.arange(len(encoded), device=encoded.device)
-    ids = torch.tensor([prefix], device=encoded.device).expand(len(encoded), -1)
-    tokens = torch.full((len(encoded), limit), end, device=encoded.device)
-    done = torch.zeros(len(encoded), dtype=torch.bool, device=encoded.device)
-    for step in range(limit):
-        output = decoder(
-            input_ids=ids,
-            encoder_hidden_states=encoded,
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=1,
-        )
-        chosen = output.logits[:, -1].argmax(-1)
-        tokens[rows, step] = chosen.masked_fill(done, end)
-        done |= chosen == end
+    device = decoding.logits.device
+    most = torch.tensor(limits, device=device)
+    stop = torch.tensor(sorted(ends), device=device)
+    rows = torch.arange(len(limits), device=device)
+    tokens = torch.zeros((len(limits), max(limits)), dtype=torch.long, device=device)
+    lengths = torch.zeros_like(most)
+    done = most <= 0
+    for step in range(max(limits)):
+        chosen = decoding.logits.argmax(-1)
+        tokens[rows, step] = chosen
+        lengths[rows[~done]] = step + 1
+        done |= torch.isin(chosen, stop) | (step + 1 >= most[rows])
         left = int((~done).sum())
         if left == 0:
             break
         if left <= (1 - _DONE_SHARE) * len(done):
             keep = (~done).nonzero().squeeze(1)
-            rows, chosen, done, encoded = rows[keep], chosen[keep], done[keep], encoded[keep]
-            cache.batch_select_indices(keep)
-        ids = chosen.unsqueeze(1)
-    return [_until(row, end) for row in tokens.tolist()]
-
-
-def _until(row: list[int], end: int) -> list[int]:
-    """The row up to and with its first `end`."""
-    return row[: row.index(end) + 1] if end in row else row
+            rows, chosen, done = rows[keep], chosen[keep], done[keep]
+            decoding.keep(keep)
+        decoding.step(chosen)
+    return [row[:n] for row, n in zip(tokens.tolist(), lengths.tolist(), strict=True)]

@@ -6,19 +6,22 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
+from recap_assets.captioning.families import registry
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.fingerprint import digest, folder_digest
 
-SUPPORTED = ("BlipForConditionalGeneration",)
 # Without pickles: neither *.bin nor *.pt is ever fetched.
-_WANTED = ["*.json", "*.txt", "*.safetensors"]
+_WANTED = ["*.json", "*.txt", "*.model", "*.jinja", "*.safetensors"]
+# One of these per kind of tokenizer that a family may bring.
+_TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "spiece.model")
 
 
 class Files(NamedTuple):
-    """A model folder on this disk, and 64 hex digits that name its content."""
+    """A model folder on this disk, 64 hex digits that name its content, and its model's class."""
 
     folder: Path
     digest: str
+    architecture: str
 
 
 def locate(model: str | Path, revision: str | None = None) -> Files:
@@ -32,13 +35,13 @@ def locate(model: str | Path, revision: str | None = None) -> Files:
     """
     if Path(model).is_dir():
         folder = Path(model)
-        _check(model, folder)
-        return Files(folder, folder_digest(folder))
+        architecture = _check(model, folder)
+        return Files(folder, folder_digest(folder), architecture)
     if isinstance(model, Path):
         raise UserError(f"captioner {model}: there is no such folder; correct the path")
     folder = _fetch(model, revision)
-    _check(model, folder)
-    return Files(folder, digest({"hub": model, "commit": folder.name}))
+    architecture = _check(model, folder)
+    return Files(folder, digest({"hub": model, "commit": folder.name}), architecture)
 
 
 def _fetch(model: str, revision: str | None) -> Path:
@@ -55,7 +58,8 @@ def _fetch(model: str, revision: str | None) -> Path:
         ) from error
 
 
-def _check(model: str | Path, folder: Path) -> None:
+def _check(model: str | Path, folder: Path) -> str:
+    """The architecture of a folder that may be loaded."""
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         families = config.get("architectures") or [config.get("model_type", "unknown")]
@@ -64,10 +68,11 @@ def _check(model: str | Path, folder: Path) -> None:
             f"captioner {model}: not a model folder (no readable config.json); "
             "name a folder that save_pretrained wrote"
         ) from error
-    if not set(families) & set(SUPPORTED):
+    architecture = registry.supported(families)
+    if architecture is None:
         raise UserError(
             f"captioner {model}: its family {', '.join(map(str, families))} is not supported; "
-            f"use one of {', '.join(SUPPORTED)}"
+            f"use one of {', '.join(registry.FAMILIES)}"
         )
     if not any(folder.glob("*.safetensors")):
         pickled = any(folder.glob("*.bin")) or any(folder.glob("*.pt"))
@@ -76,9 +81,10 @@ def _check(model: str | Path, folder: Path) -> None:
             f"captioner {model}: no .safetensors file ({reason}); "
             "name a revision that has one, or convert it with save_pretrained"
         )
-    if not any((folder / name).exists() for name in ("tokenizer.json", "vocab.txt")):
+    if not any((folder / name).exists() for name in _TOKENIZERS):
         # transformers would go on with a tokenizer that knows no words.
         raise UserError(
-            f"captioner {model}: no tokenizer (tokenizer.json or vocab.txt); "
+            f"captioner {model}: no tokenizer ({' or '.join(_TOKENIZERS[:2])}); "
             "save the tokenizer into the same folder"
         )
+    return architecture

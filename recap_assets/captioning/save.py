@@ -31,7 +31,8 @@ def save(
         UserError: if the disk refuses.
     """
     with atomic.directory(folder) as temporary:
-        _write_model(captioner, temporary, half)
+        with quiet():
+            captioner.family.save(temporary, half=half)
         atomic.write_json(temporary / "recap.json", dict(card))
         atomic.write_text(temporary / "README.md", readme(card))
 
@@ -67,16 +68,3 @@ def _table(title: str, head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}".rstrip("0").rstrip(".")
-
-
-def _write_model(captioner: Captioner, folder: Path, half: bool) -> None:
-    from transformers import BlipProcessor
-
-    weights = captioner.model.state_dict()
-    if half:
-        weights = {name: value.half() for name, value in weights.items()}
-    processor = BlipProcessor(captioner.image_processor, captioner.tokenizer)
-    with quiet():
-        captioner.model.save_pretrained(folder, state_dict=weights)
-        processor.save_pretrained(folder)
-        captioner.image_processor.save_pretrained(folder)

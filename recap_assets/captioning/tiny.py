@@ -15,6 +15,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 from recap_assets.captioning.captioner import Captioner, device
+from recap_assets.captioning.families.blip import Blip
+from recap_assets.experiment.captioner_settings import Captioner as Settings
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[DEC]")
 
@@ -66,7 +68,8 @@ def build(
         torch.manual_seed(seed)
         model = BlipForConditionalGeneration(BlipConfig(text_config=text, vision_config=vision))
     processor = BlipImageProcessorPil(size={"height": image_size, "width": image_size})
-    return Captioner(model.eval().to(device()), _tokenizer(words, max_tokens), processor)
+    family = Blip(model.eval().to(device()), _tokenizer(words, max_tokens), processor)
+    return Captioner(family, Settings(model="tiny"))
 
 
 def vocabulary(texts: Iterable[str], size: int) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """The training loop of a captioner, for pre-training from endless batches and for fine-tuning.
 
     captioner = tiny.build(texts)
-    batches = ((pictures, ["short caption:"] * len(captions), captions) for ... in ...)
+    batches = ((read(captioner, pictures), range(n), ["short caption:"] * n, captions) for ...)
     losses = train(captioner, batches, lr=1e-3, steps=2000, warmup=100, seed=0)
 
 The captioner is trained in place and left in evaluation mode.
@@ -12,25 +12,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
-from recap_assets.captioning.captioner import Captioner, Pictures
+from recap_assets.captioning.captioner import Captioner
+from recap_assets.captioning.families.family import Inputs
 
-if TYPE_CHECKING:
-    import torch
-
-Batch = tuple[Pictures, Sequence[str], Sequence[str]]
-IGNORED = -100
-#: What may be trained, and the module of a BLIP that it is.
-PARTS = {"image_encoder": "vision_model", "text_decoder": "text_decoder"}
-
-
-class Rows(NamedTuple):
-    """Token tensors int64 [N, T]; `labels` is -100 where there is nothing to learn."""
-
-    ids: torch.Tensor
-    mask: torch.Tensor
-    labels: torch.Tensor
+Batch = tuple[Inputs, Sequence[int], Sequence[str], Sequence[str]]
+PARTS = ("image_encoder", "text_decoder")
 
 
 def train(
@@ -43,13 +31,13 @@ def train(
     dropout: float = 0.0,
     weight_decay: float = 0.01,
     seed: int = 0,
-    parts: Sequence[str] = tuple(PARTS),
+    parts: Sequence[str] = PARTS,
     progress: Callable[[int, float], None] | None = None,
 ) -> list[float]:
     """Train in place for `steps` batches and return the loss of each (nats per caption token).
 
-    A batch is (pictures uint8 [N, S, S, 3], prefixes, captions). There may be k captions for each
-    picture, k * N in all; row i then describes picture i % N, and a picture is encoded once.
+    A batch is (what the model reads of N pictures, the picture that each row is of, prompts,
+    captions), as `Family.loss` takes them; a picture is encoded once for all its rows.
     AdamW in float32 with gradients clipped to norm 1; the rate rises linearly over `warmup` steps
     and falls along a cosine to 0 at `steps`. Dropout masks are drawn from `seed`, and nothing else
     is random. `progress(step, loss)` is called after each step, counting from 1. `parts` names the
@@ -59,17 +47,18 @@ def train(
     """
     import torch
 
-    modules = [getattr(captioner.model, PARTS[part]) for part in parts]
+    family = captioner.family
+    modules = [family.model.get_submodule(name) for part in parts for name in family.parts[part]]
     weights = [weight for module in modules for weight in module.parameters()]
     optimizer = torch.optim.AdamW(
         weights, lr=lr, betas=(0.9, 0.98), weight_decay=weight_decay, fused=True
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda n: rate(n, steps, warmup))
     losses: list[float] = []
-    with _training(captioner.model, modules, dropout, seed):
+    with _training(family.model, modules, dropout, seed):
         for step, batch in zip(range(1, steps + 1), batches, strict=False):
             optimizer.zero_grad(set_to_none=True)
-            loss = _loss(captioner, batch)
+            loss = family.loss(*batch)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(weights, 1.0)
             optimizer.step()
@@ -88,51 +77,6 @@ def rate(step: int, steps: int, warmup: int) -> float:
         return (step + 1) / warmup
     done = (step - warmup) / max(1, steps - warmup)
     return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
-
-
-def rows(captioner: Captioner, prefixes: Sequence[str], captions: Sequence[str]) -> Rows:
-    """Tokens to train on: start, prefix, caption, end, padding. Only caption and end are learned.
-
-    Prefix and caption are tokenized apart, as they are when a caption is generated. A row too long
-    for the model loses its tail, end token included, so that a cut caption does not teach to stop.
-    """
-    import torch
-
-    heads = [captioner.prefix(prefix) for prefix in prefixes]
-    tails = captioner.tokenizer(list(captions), add_special_tokens=False, verbose=False)[
-        "input_ids"
-    ]
-    full = [
-        [*a, *b, captioner.end][: captioner.max_tokens] for a, b in zip(heads, tails, strict=True)
-    ]
-    width = max(len(row) for row in full)
-    shape = (len(full), width)
-    ids = torch.full(shape, int(captioner.model.config.text_config.pad_token_id))
-    mask, labels = torch.zeros(shape, dtype=torch.long), torch.full(shape, IGNORED)
-    for i, (head, row) in enumerate(zip(heads, full, strict=True)):
-        ids[i, : len(row)] = torch.tensor(row)
-        mask[i, : len(row)] = 1
-        labels[i, len(head) : len(row)] = ids[i, len(head) : len(row)]
-    device = captioner.model.device
-    return Rows(ids.to(device), mask.to(device), labels.to(device))
-
-
-def _loss(captioner: Captioner, batch: Batch) -> torch.Tensor:
-    pictures, prefixes, captions = batch
-    copies, rest = divmod(len(captions), len(pictures))
-    if rest or len(prefixes) != len(captions):
-        counts = f"{len(pictures)} pictures, {len(prefixes)} prefixes and {len(captions)} captions"
-        raise ValueError(f"a batch has {counts}")
-    tokens = rows(captioner, prefixes, captions)
-    encoded = captioner.model.vision_model(captioner.pixel_values(pictures)).last_hidden_state
-    output = captioner.model.text_decoder(
-        input_ids=tokens.ids,
-        attention_mask=tokens.mask,
-        encoder_hidden_states=encoded.repeat(copies, 1, 1),
-        labels=tokens.labels,
-    )
-    loss: torch.Tensor = output.loss
-    return loss
 
 
 @contextmanager

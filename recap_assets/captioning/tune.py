@@ -8,15 +8,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from PIL import Image
 
-from recap_assets.captioning.captioner import Captioner, Pictures
+from recap_assets.captioning.captioner import Captioner
+from recap_assets.captioning.families.family import Inputs
 from recap_assets.captioning.generate import caption
+from recap_assets.captioning.read import read
 from recap_assets.captioning.score import Scores, scores
 from recap_assets.captioning.train import PARTS, Batch, train
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.fingerprint import seed as seed_of
 from recap_assets.images.decode import DecodeError, decode
-from recap_assets.images.fit import Fit, fit
 
 # A tuned captioner that says more than this many tokens above the longest human caption is cut.
 _SLACK = 8
@@ -34,9 +36,9 @@ class TuneResult:
 
 @dataclass(frozen=True)
 class _Set:
-    """One split: pictures uint8 [N, S, S, 3], and (number of the picture, caption) by style."""
+    """One split: its pictures, and (number of the picture, caption) by style."""
 
-    pictures: Pictures
+    pictures: list[Image.Image]
     captions: dict[str, list[tuple[int, str]]]
 
 
@@ -50,8 +52,7 @@ def tune(
     batch: int,
     dropout: float = 0.1,
     seed: int = 0,
-    parts: Sequence[str] = tuple(PARTS),
-    how: Fit = "crop",
+    parts: Sequence[str] = PARTS,
     progress: Callable[[int, float], None] | None = None,
 ) -> TuneResult:
     """Train a copy of `base` on the train split and score it on the validation split.
@@ -62,7 +63,6 @@ def tune(
         prompts: style -> text prefix; rows of other styles are left out.
         batch: captions per step, shared out evenly over the styles.
         parts: the weights that move (`train.PARTS`).
-        how: how pictures are fitted to the model's square.
 
     The rate warms up over the first tenth of the steps. A style without validation rows has no
     scores.
@@ -70,17 +70,17 @@ def tune(
     Raises:
         UserError: if a style has no captions to train on, or a picture cannot be decoded.
     """
-    learn = _select(base, human, prompts, "train", how)
+    learn = _select(human, prompts, "train")
     for style in prompts:
         if not learn.captions[style]:
             raise UserError(
                 f"style {style!r}: no human captions to train on; write some, or name another style"
             )
-    held_out = _select(base, human, prompts, "validation", how)
-    tuned = Captioner(copy.deepcopy(base.model), base.tokenizer, base.image_processor)
+    held_out = _select(human, prompts, "validation")
+    tuned = Captioner(copy.deepcopy(base.family), base.settings)
     losses = train(
         tuned,
-        _batches(learn, prompts, batch, seed),
+        _batches(tuned, learn, prompts, batch, seed),
         lr=lr,
         steps=steps,
         warmup=steps // 10,
@@ -93,34 +93,32 @@ def tune(
     return TuneResult(tuned, losses, after, before)
 
 
-def _select(
-    base: Captioner, human: pl.DataFrame, prompts: Mapping[str, str], split: str, how: Fit
-) -> _Set:
+def _select(human: pl.DataFrame, prompts: Mapping[str, str], split: str) -> _Set:
     rows = human.filter(pl.col("split") == split, pl.col("style").is_in(list(prompts)))
     rows = rows.sort("style", "uid", "caption")
     images = dict(zip(rows["uid"], rows["image"], strict=True))
     number = {uid: i for i, uid in enumerate(images)}
-    pictures = np.zeros((len(images), base.size, base.size, 3), np.uint8)
-    for uid, image in images.items():
-        pictures[number[uid]] = _picture(uid, image, base.size, how)
     captions: dict[str, list[tuple[int, str]]] = {style: [] for style in prompts}
     for style, uid, text in rows.select("style", "uid", "caption").iter_rows():
         captions[style].append((number[uid], text))
-    return _Set(pictures, captions)
+    return _Set([_picture(uid, image) for uid, image in images.items()], captions)
 
 
-def _picture(uid: str, image: bytes, size: int, how: Fit) -> Pictures:
+def _picture(uid: str, image: bytes) -> Image.Image:
     try:
-        return np.asarray(fit(decode(image), size, how))
+        return decode(image)
     except DecodeError as error:
         raise UserError(
             f"human caption of {uid}: its picture {error.reason}; replace it or leave it out"
         ) from error
 
 
-def _batches(data: _Set, prompts: Mapping[str, str], size: int, seed: int) -> Iterator[Batch]:
+def _batches(
+    captioner: Captioner, data: _Set, prompts: Mapping[str, str], size: int, seed: int
+) -> Iterator[Batch]:
     """Endless batches that take the styles in turn, each from its own shuffled epochs."""
     streams = [(prompts[s], _epochs(data.captions[s], seed_of("epochs", seed, s))) for s in prompts]
+    shown: list[Inputs] = [read(captioner, [picture]) for picture in data.pictures]
     turn = 0
     while True:
         picked = []
@@ -129,7 +127,8 @@ def _batches(data: _Set, prompts: Mapping[str, str], size: int, seed: int) -> It
             picked.append((prefix, *next(stream)))
             turn += 1
         prefixes, numbers, texts = zip(*picked, strict=True)
-        yield data.pictures[list(numbers)], prefixes, texts
+        inputs = captioner.family.reader.collate([shown[number] for number in numbers])
+        yield inputs, range(size), prefixes, texts
 
 
 def _epochs(rows: list[tuple[int, str]], seed: int) -> Iterator[tuple[int, str]]:
@@ -153,8 +152,10 @@ def _validate(captioner: Captioner, data: _Set, prompts: Mapping[str, str]) -> d
     }
 
 
-def _limit(captioner: Captioner, prefix: str, rows: list[tuple[int, str]]) -> int:
+def _limit(captioner: Captioner, prompt: str, rows: list[tuple[int, str]]) -> int:
+    family = captioner.family
     texts = [text for _, text in rows]
-    tokens = captioner.tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
-    longest = max(map(len, tokens))
-    return min(longest + _SLACK, captioner.max_tokens - len(captioner.prefix(prefix)))
+    tokens = family.tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
+    longest = max(map(len, tokens)) + _SLACK
+    room = family.room(prompt)
+    return longest if room is None else min(longest, room)

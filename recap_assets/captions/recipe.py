@@ -9,9 +9,8 @@ from functools import cached_property
 
 from recap_assets.captions import status
 from recap_assets.experiment import fingerprint
+from recap_assets.experiment.keys import ALT as ALT_STYLE
 from recap_assets.experiment.keys import check_key
-
-ALT_STYLE = "alt"
 
 
 @dataclass(frozen=True)
@@ -21,7 +20,8 @@ class Recipe:
     `adapter_sha` is the digest of all weights the captioner uses. Where it is given, it stands for
     the model in `digest`, so that moving a model folder or renaming a prompt changes no caption's
     identity; where it is None, `model_id` and `model_revision` do. `sampling` holds the decoding
-    parameters (plain JSON values, the user's seed among them).
+    parameters (plain JSON values, the user's seed among them); its "reads" names the styles that
+    the prompt quotes, each with the short digest of the recipe that it is made by.
 
     Raises:
         UserError: if `style` is no valid key.
@@ -64,6 +64,12 @@ class Recipe:
         return self.style == ALT_STYLE
 
     @property
+    def shows_alt(self) -> bool:
+        """Whether the captions depend on the source's alt-text, copied or quoted in the prompt."""
+        reads = self.sampling.get("reads")
+        return self.copies_alt or (isinstance(reads, dict) and ALT_STYLE in reads)
+
+    @property
     def prompt_sha(self) -> str:
         """64 hex digits of SHA-256 of the prompt text."""
         return hashlib.sha256(self.prompt.encode("utf-8")).hexdigest()
@@ -76,9 +82,9 @@ class Recipe:
     def row_key(self, image_sha256: str, alt: str = "") -> str:
         """64 hex digits that name one caption: of the picture and this recipe.
 
-        For the style `alt` the alt-text counts too, so an edited one is a changed row.
+        Where the alt-text is shown it counts too, so an edited one is a changed row.
         """
-        source = [alt] if self.copies_alt else []
+        source = [alt] if self.shows_alt else []
         return fingerprint.digest([image_sha256, self.digest, *source])
 
     def seed(self, image_sha256: str) -> int:

@@ -13,6 +13,7 @@ from recap_assets.captions.store import CaptionStore
 
 NEW = "new picture"
 IMAGE = "image changed"
+TEXT = "alt-text changed"
 PROMPT, CAPTIONER, SETTINGS, CODE = (
     f"{what} changed" for what in ("prompt", "captioner", "settings", "code")
 )
@@ -37,7 +38,8 @@ def reasons(
 ) -> Counter[str]:
     """How many of the index rows `todo` of a shard are to be captioned for which reason.
 
-    A picture that the store has with this recipe is done again because somebody asked. Else its
+    A picture that the store has with this recipe is done again because somebody asked, or because
+    its alt-text is shown and changed. Else its
     newest row of another recipe tells what changed; the first that holds of prompt, captioner,
     settings (of decoding), code. Else another picture had its key in this shard, or it is new.
 
@@ -52,12 +54,19 @@ def reasons(
     found: Counter[str] = Counter()
     for uid, key in todo.select("uid", "key").iter_rows():
         if uid in mine:
-            found[ERROR if refresh == "errors" else ASKED] += 1
+            found[_again(recipe, refresh)] += 1
         elif uid in by_uid:
             found[_difference(recipe, by_uid[uid])] += 1
         else:
             found[IMAGE if key in keys else NEW] += 1
     return found
+
+
+def _again(recipe: Recipe, refresh: Refresh) -> str:
+    """Why a picture that the store has with this recipe is done again."""
+    if refresh == "stale" and recipe.shows_alt:
+        return TEXT
+    return ERROR if refresh == "errors" else ASKED
 
 
 def _others(current: Path) -> pl.DataFrame:

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from recap_assets.experiment.errors import UserError
-from recap_assets.experiment.keys import check_key
+from recap_assets.experiment.keys import ALT, check_key
 from recap_assets.experiment.mix_entry import MixEntry
 from recap_assets.experiment.nearest import did_you_mean
+from recap_assets.experiment.style_rules import style_problems
 
 if TYPE_CHECKING:
     from recap_assets.experiment.config import Config, Dataset
 
-ALT = "alt"
 RESERVED_ARMS = ("base", "real")
 _DETECTED = ("soa_c", "soa_i", "ca", "pa_geo", "exact_scene")
 _CRON_FIELDS = 5
@@ -25,7 +25,8 @@ def problems(config: Config) -> Iterator[str]:
     yield from _keys("captioners", config.captioners, ())
     yield from _keys("arms", config.arms, RESERVED_ARMS)
     yield from _dataset_problems(config.dataset)
-    yield from _style_problems(config)
+    yield from _named_problems(config)
+    yield from style_problems(config)
     yield from _arm_problems(config)
     yield from _metric_problems(config)
     cron = config.schedule.cron
@@ -62,7 +63,7 @@ def _dataset_problems(dataset: Dataset) -> Iterator[str]:
             yield f"dataset.{name}: is for source {source}, not {dataset.source}; null it"
 
 
-def _style_problems(config: Config) -> Iterator[str]:
+def _named_problems(config: Config) -> Iterator[str]:
     for name, style in config.styles.items():
         if style.captioner not in config.captioners:
             yield f"styles.{name}.captioner: " + _unknown(

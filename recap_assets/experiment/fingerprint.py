@@ -79,6 +79,11 @@ def folder_digest(path: Path | str) -> str:
     return total.hexdigest()
 
 
+def model_digest(model: Path | str) -> str:
+    """What identifies a model that `models.resolve` found: its folder's content, or its hub id."""
+    return folder_digest(model) if isinstance(model, Path) else digest(model)
+
+
 def _plain(value: object) -> object:
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")

@@ -6,6 +6,8 @@ import re
 
 from recap_assets.experiment.errors import UserError
 
+#: The style whose captions are the source's own.
+ALT = "alt"
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 _LONGEST = 100
 

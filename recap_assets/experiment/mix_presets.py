@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
-from recap_assets.experiment.checks import ALT
+from recap_assets.experiment.keys import ALT
 from recap_assets.experiment.mix_entry import MixEntry
 from recap_assets.experiment.nearest import did_you_mean
 

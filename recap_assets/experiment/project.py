@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple, Self
 
-from recap_assets.experiment.checks import ALT
 from recap_assets.experiment.config import Config
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.fingerprint import short
+from recap_assets.experiment.keys import ALT
 from recap_assets.experiment.load import load_config
 from recap_assets.experiment.models import resolve
 from recap_assets.experiment.t2i_settings import Arm

@@ -26,6 +26,16 @@ def fit(image: Image.Image, size: int, how: Fit = "crop") -> Image.Image:
     raise ValueError(f"fit must be 'crop' or 'pad', got {how!r}")
 
 
+def square(image: Image.Image) -> Image.Image:
+    """The largest centred square of a picture, its pixels as they are.
+
+    Where the sides differ by an odd number, the extra pixel is cut at the right or the bottom.
+    """
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    return image.crop((left, top, left + side, top + side))
+
+
 def _pad(image: Image.Image, size: int) -> Image.Image:
     scale = size / max(image.size)
     # A very long picture keeps at least one pixel of its short side.

@@ -6,15 +6,14 @@ import json
 from collections import Counter
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from recap_assets.evaluation.audit import audit
 from recap_assets.evaluation.chair import faithfulness
 from recap_assets.experiment import atomic
-from recap_assets.experiment.checks import ALT
 from recap_assets.experiment.config import Gates
 from recap_assets.experiment.fingerprint import digest
+from recap_assets.experiment.keys import ALT
 from recap_assets.experiment.project import Project
 from recap_assets.stages import (
     captioner,
@@ -177,9 +176,9 @@ def _caption(project: Project, model: Any, prefix: str, style: str, paths: list[
 
     mine = project.config.styles[style]
     settings = captioner.settings(project, mine.captioner)
-    loaded = load(model, settings.revision)
-    pixels: np.ndarray = pictures.read(paths, loaded.size)
-    made_texts = caption(loaded, pixels, {style: (prefix, mine.max_tokens)}, settings.batch)
+    loaded = load(model, settings)
+    shown = [pictures.of_file(path) for path in paths]
+    made_texts = caption(loaded, shown, {style: (prefix, mine.max_tokens)}, settings.batch)
     return [one.text for one in made_texts[style]]
 
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import polars as pl
 
 from recap_assets.captions import quality
-from recap_assets.experiment.checks import ALT
 from recap_assets.experiment.config import Gate
+from recap_assets.experiment.keys import ALT
 from recap_assets.experiment.project import Project
 from recap_assets.stages import encoders, human
 from recap_assets.stages.recipes import recipe, statuses, store

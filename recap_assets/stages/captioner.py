@@ -114,7 +114,7 @@ def _tune(project: Project, name: str, version: str) -> None:
     how = mine.tune
     styles = prompts(project, name)
     result = tune(
-        load(project.model(mine.model), mine.revision),
+        load(project.model(mine.model), mine),
         human.frame(project, list(styles)),
         styles,
         steps=how.steps,

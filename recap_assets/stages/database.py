@@ -8,8 +8,8 @@ import polars as pl
 
 from recap_assets.captions import compact as compacting
 from recap_assets.captions import views
-from recap_assets.experiment.checks import ALT
 from recap_assets.experiment.errors import UserError
+from recap_assets.experiment.keys import ALT
 from recap_assets.experiment.project import Project
 from recap_assets.stages import recipes
 from recap_assets.stages.memory import remembering

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import polars as pl
 
 from recap_assets.captions.export.choice import Choice
-from recap_assets.experiment.checks import ALT
 from recap_assets.experiment.errors import UserError
+from recap_assets.experiment.keys import ALT
 from recap_assets.experiment.nearest import did_you_mean
 from recap_assets.experiment.project import Project
 from recap_assets.stages import checkpoint, manifest

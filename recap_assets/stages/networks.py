@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recap_assets.experiment.errors import UserError
-from recap_assets.experiment.fingerprint import digest, folder_digest
+from recap_assets.experiment.fingerprint import model_digest
 from recap_assets.experiment.project import Project
 from recap_assets.stages.memory import remembered
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 def detector_version(project: Project) -> str | None:
     """What identifies the detector; None where the project has none."""
     ref = project.config.evaluation.detector
-    return None if ref is None else _version(project.model(ref))
+    return None if ref is None else model_digest(project.model(ref))
 
 
 @remembered
 def extractor_version(project: Project) -> str | None:
     """What identifies the feature extractor; None where the project has none."""
     ref = project.config.evaluation.extractor
-    return None if ref is None else _version(project.model(ref))
+    return None if ref is None else model_digest(project.model(ref))
 
 
 def detector(project: Project) -> Detector:
@@ -44,10 +44,6 @@ def extractor(project: Project) -> Extractor:
     if how.extractor is None:
         raise UserError("evaluation.extractor: recap.yaml names none; `fid` needs one")
     return _extractor(project.model(how.extractor), how.batch)
-
-
-def _version(model: Path | str) -> str:
-    return folder_digest(model) if isinstance(model, Path) else digest(model)
 
 
 @lru_cache(maxsize=1)

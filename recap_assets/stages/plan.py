@@ -9,9 +9,10 @@ import polars as pl
 
 from recap_assets.captions import footer as footers
 from recap_assets.captions import why
+from recap_assets.captions.recipe import Recipe
 from recap_assets.experiment import atomic
-from recap_assets.experiment.checks import ALT as ALT_STYLE
 from recap_assets.experiment.errors import UserError
+from recap_assets.experiment.keys import ALT as ALT_STYLE
 from recap_assets.experiment.project import Project
 from recap_assets.stages import (
     captioner,
@@ -122,7 +123,7 @@ def _shard(
         if style == ALT_STYLE:
             continue
         mine, its = styles[style], recipes.recipe(project, style)
-        rows = plan.todo if how == "all" else _unasked(plan.todo, asked[style])
+        rows = plan.todo if how == "all" else _unasked(plan.todo, its, asked[style])
         mine.rows_reused += plan.kept.height + plan.todo.height - rows.height
         mine.rows_to_caption += rows.height
         if rows.height:
@@ -131,11 +132,12 @@ def _shard(
     return bool(todo)
 
 
-def _unasked(todo: pl.DataFrame, asked: set[int]) -> pl.DataFrame:
-    """The rows whose picture no earlier shard captions; they are asked for from now on."""
-    pictures = [int(uid[:15], 16) for uid in todo["uid"]]
-    rows = todo.filter(pl.Series([picture not in asked for picture in pictures], dtype=pl.Boolean))
-    asked.update(pictures)
+def _unasked(todo: pl.DataFrame, its: Recipe, asked: set[int]) -> pl.DataFrame:
+    """The rows whose caption no earlier shard writes; they are asked for from now on."""
+    shown = todo.select("image_sha256", pl.col("alt").fill_null("")).iter_rows()
+    keys = [int(its.row_key(sha, alt)[:15], 16) for sha, alt in shown]
+    rows = todo.filter(pl.Series([key not in asked for key in keys], dtype=pl.Boolean))
+    asked.update(keys)
     return rows
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from recap_assets.captions.plan import Plan
-from recap_assets.experiment.checks import ALT as ALT_STYLE
+from recap_assets.experiment.keys import ALT as ALT_STYLE
 from recap_assets.experiment.project import Project
 from recap_assets.images.reader import PictureReader
 from recap_assets.images.sheet import contact_sheet

@@ -10,8 +10,8 @@ from recap_assets.captions import pending
 from recap_assets.captions import rows as caption_rows
 from recap_assets.captions.plan import Plan
 from recap_assets.captions.recipe import Recipe
-from recap_assets.experiment.checks import ALT as ALT_STYLE
 from recap_assets.experiment.fingerprint import digest
+from recap_assets.experiment.keys import ALT as ALT_STYLE
 from recap_assets.experiment.project import Project
 from recap_assets.stages import caption_checks, encoders, images, refresh, shard_captions
 from recap_assets.stages.memory import remembered

@@ -5,8 +5,11 @@ from __future__ import annotations
 from recap_assets.captions.plan import Plan, Refresh
 from recap_assets.captions.recipe import ALT, Recipe
 from recap_assets.captions.store import CaptionStore
-from recap_assets.experiment.checks import ALT as ALT_STYLE
+from recap_assets.experiment.captioner_settings import Captioner, Style
+from recap_assets.experiment.fingerprint import model_digest, short
+from recap_assets.experiment.keys import ALT as ALT_STYLE
 from recap_assets.experiment.project import Project
+from recap_assets.experiment.template import fields
 from recap_assets.stages import captioner, images
 from recap_assets.stages.memory import remembered
 
@@ -36,9 +39,37 @@ def recipe(project: Project, style: str) -> Recipe:
         adapter_sha=captioner.wanted(project, mine.captioner),
         prompt_id=style,
         prompt=mine.prompt,
-        sampling={"max_tokens": mine.max_tokens, "method": "greedy"},
+        sampling=_sampling(project, style),
         code_version=CODE,
     )
+
+
+def _sampling(project: Project, style: str) -> dict[str, object]:
+    """How tokens are chosen, and what is shown besides the picture as it is."""
+    mine = project.config.styles[style]
+    model = project.config.captioners[mine.captioner]
+    asked: dict[str, object] = {"max_tokens": mine.max_tokens, "method": "greedy"}
+    if mine.temperature:
+        asked |= {"method": "sample", "temperature": mine.temperature, "top_p": mine.top_p}
+        asked |= {"seed": mine.seed, "candidates": mine.candidates}
+        if mine.candidates > 1 and model.reranker is not None:
+            asked["reranker"] = model_digest(project.model(model.reranker))
+    if reads := {name: short(recipe(project, name).digest) for name in fields(mine.prompt)}:
+        asked["reads"] = reads
+    return asked | _shown(mine, model)
+
+
+def _shown(style: Style, model: Captioner) -> dict[str, object]:
+    """The settings that decide a caption wherever they differ from the usual ones."""
+    told = {
+        "picture": style.picture,
+        "system": model.system,
+        "view": model.view,
+        "max_pixels": model.max_pixels,
+        "precision": model.precision,
+    }
+    usual = {"picture": True, "view": "whole", "precision": "float32"}
+    return {name: value for name, value in told.items() if value != usual.get(name)}
 
 
 @remembered
@@ -56,8 +87,8 @@ def plans(project: Project, shard: str, refresh: Refresh = "stale") -> dict[str,
 
 
 def pictures(project: Project, its: Recipe, shard: str) -> str:
-    """The digest of what a shard's captions by a recipe are of; alt-text counts where copied."""
-    return images.pictures(project, shard, texts=its.copies_alt)
+    """The digest of what a shard's captions by a recipe are of; alt-text counts where shown."""
+    return images.pictures(project, shard, texts=its.shows_alt)
 
 
 def is_current(project: Project, its: Recipe, shard: str) -> bool:

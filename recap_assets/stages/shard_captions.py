@@ -6,18 +6,18 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import numpy as np
 import polars as pl
 
+from recap_assets.captioning.question import Question
 from recap_assets.captions import pending
 from recap_assets.captions import rows as caption_rows
 from recap_assets.captions.plan import Plan
 from recap_assets.captions.schema import empty
 from recap_assets.experiment.project import Project
-from recap_assets.images.reader import PictureReader
 from recap_assets.stages import captioner, images
 from recap_assets.stages.progress import tell
 from recap_assets.stages.recipes import recipe
+from recap_assets.stages.shard_source import ShardSource
 from recap_assets.stages.stage import NotReady
 
 
@@ -92,28 +92,32 @@ def _texts(
     if not captioner.made(project, name, version):
         raise NotReady(f"captioner[{name}] is not tuned as it should be now")
     settings = captioner.settings(project, name)
-    model = load(captioner.folder(project, name, version), settings.revision)
-    asked = {
-        style: (project.config.styles[style].prompt, project.config.styles[style].max_tokens)
-        for style in styles
-    }
-    start = 0
-    shown = _pictures(project, shard, todo, model.size, settings.batch)
-    for made in batches(model, shown, asked, settings.batch):
+    model = load(captioner.folder(project, name, version), settings)
+    source = ShardSource(
+        images.source(project, shard),
+        todo.select("key", "offset", "size", "image_sha256"),
+        project.config.dataset.max_pixels,
+    )
+    questions = [_question(project, style, todo) for style in styles]
+    for start, made in batches(model, source, todo.height, questions, settings.batch):
         yield (
             start,
             {
-                style: [caption_rows.Generated(one.text, one.finished) for one in made[style]]
-                for style in styles
+                style: [caption_rows.Generated(one.text, one.finished, one.error) for one in rows]
+                for style, rows in made.items()
             },
         )
-        start += len(made[styles[0]])
 
 
-def _pictures(
-    project: Project, shard: str, todo: pl.DataFrame, size: int, batch: int
-) -> Iterator[np.ndarray]:
-    tar = images.source(project, shard)
-    with PictureReader(tar, project.config.dataset.max_pixels) as reader:
-        for start in range(0, todo.height, batch):
-            yield reader.tensor(todo.slice(start, batch), size)
+def _question(project: Project, style: str, todo: pl.DataFrame) -> Question:
+    mine, its = project.config.styles[style], recipe(project, style)
+    return Question(
+        style,
+        [mine.prompt] * todo.height,
+        mine.max_tokens,
+        [its.seed(sha256) for sha256 in todo["image_sha256"]],
+        mine.temperature,
+        mine.top_p,
+        mine.candidates,
+        mine.picture,
+    )

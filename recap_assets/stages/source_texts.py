@@ -8,7 +8,7 @@ import polars as pl
 
 from recap_assets.captions.content import content_digest
 from recap_assets.captions.status import clean
-from recap_assets.experiment.checks import ALT
+from recap_assets.experiment.keys import ALT
 from recap_assets.experiment.project import Project
 from recap_assets.stages import held_out, images, inputs
 from recap_assets.stages.memory import remembered

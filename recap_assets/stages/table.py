@@ -10,8 +10,8 @@ import polars as pl
 from recap_assets.evaluation.prompts import digest as prompts_digest
 from recap_assets.evaluation.table import Measured, Meta, Source, differences, metric_rows
 from recap_assets.experiment import atomic
-from recap_assets.experiment.checks import ALT
 from recap_assets.experiment.fingerprint import digest, short
+from recap_assets.experiment.keys import ALT
 from recap_assets.experiment.project import Project
 from recap_assets.stages import checkpoint, inputs, metrics, networks, reference, samples
 from recap_assets.stages.stage import Key, NotReady, Product, Stage, Table

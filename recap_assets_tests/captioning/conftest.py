@@ -5,15 +5,17 @@ from __future__ import annotations
 import pytest
 
 from recap_assets.captioning.captioner import Captioner
+from recap_assets.captioning.read import read
 from recap_assets.captioning.train import train
-from recap_assets_tests.captioning.pictures import CAPTIONS, PREFIXES, small, walls
+from recap_assets_tests.captioning.pictures import CAPTIONS, PREFIXES, images, small, walls
 
 
 @pytest.fixture(scope="session")
 def learnt() -> tuple[Captioner, list[float]]:
     captioner = small()
     batch = (
-        walls(),
+        read(captioner, images(walls())),
+        [*range(4), *range(4)],
         [PREFIXES[style] for style in CAPTIONS for _ in range(4)],
         [text for texts in CAPTIONS.values() for text in texts],
     )

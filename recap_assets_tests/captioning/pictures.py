@@ -50,6 +50,10 @@ def small(seed: int = 0) -> Captioner:
     )
 
 
+def images(pictures: NDArray[np.uint8]) -> list[Image.Image]:
+    return [Image.fromarray(picture) for picture in pictures]
+
+
 def png(picture: NDArray[np.uint8]) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "PNG")

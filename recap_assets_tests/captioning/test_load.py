@@ -9,11 +9,13 @@ from transformers import AutoProcessor, BlipForConditionalGeneration
 
 from recap_assets.captioning import tiny
 from recap_assets.captioning.files import locate
+from recap_assets.captioning.generate import caption
 from recap_assets.captioning.load import load
 from recap_assets.captioning.save import save
+from recap_assets.experiment.captioner_settings import Captioner as Settings
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.fingerprint import folder_digest
-from recap_assets_tests.captioning.pictures import noise, small
+from recap_assets_tests.captioning.pictures import images, noise, small
 
 
 @pytest.fixture
@@ -31,12 +33,15 @@ def test_what_was_saved_is_loaded(folder: Path) -> None:
     captioner = load(folder)
     expected = small()
     assert captioner.digest == folder_digest(folder)
-    assert not captioner.model.training
-    for a, b in zip(captioner.model.parameters(), expected.model.parameters(), strict=True):
+    assert not captioner.family.model.training
+    for a, b in zip(
+        captioner.family.model.parameters(), expected.family.model.parameters(), strict=True
+    ):
         assert torch.equal(a, b)
-    pictures = noise(2)
-    assert torch.equal(captioner.pixel_values(pictures), expected.pixel_values(pictures))
-    assert captioner.prefix("a red wall") == expected.prefix("a red wall")
+    shown = images(noise(2))
+    assert caption(captioner, shown, {"a": ("red", 9)}) == caption(
+        expected, shown, {"a": ("red", 9)}
+    )
 
 
 def test_the_folder_is_an_ordinary_one_for_transformers(folder: Path) -> None:
@@ -51,9 +56,9 @@ def test_half_weights_take_half_the_space_and_are_read_as_float32(tmp_path: Path
     save(small(), tmp_path / "half", {}, half=True)
     sizes = [(tmp_path / name / "model.safetensors").stat().st_size for name in ("full", "half")]
     assert sizes[1] < 0.6 * sizes[0]
-    weights = list(load(tmp_path / "half").model.parameters())
+    weights = list(load(tmp_path / "half").family.model.parameters())
     assert {w.dtype for w in weights} == {torch.float32}
-    for a, b in zip(weights, small().model.parameters(), strict=True):
+    for a, b in zip(weights, small().family.model.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-6)
 
 
@@ -85,7 +90,7 @@ def test_a_missing_folder(tmp_path: Path) -> None:
 def test_a_name_that_no_hub_has(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(UserError) as caught:
-        load("nobody/no-such-captioner", "main")
+        load("nobody/no-such-captioner", Settings(model="x", revision="main"))
     assert str(caught.value).startswith(
         "captioner nobody/no-such-captioner at main: neither a folder"
     )
@@ -144,7 +149,7 @@ def test_no_tokenizer(folder: Path) -> None:
 def test_a_tokenizer_of_another_model(folder: Path) -> None:
     tiny.build(
         [" ".join(chr(i) for i in range(0x3B1, 0x3C9))], 16, hidden=32, heads=2
-    ).tokenizer.save_pretrained(folder)
+    ).family.tokenizer.save_pretrained(folder)
     with pytest.raises(UserError, match=r"its tokenizer has \d+ tokens, the model \d+"):
         load(folder)
 
@@ -170,4 +175,4 @@ def test_code_beside_the_weights_is_not_run(folder: Path, tmp_path: Path) -> Non
 
 
 def test_locate_gives_the_digest_without_loading(folder: Path) -> None:
-    assert locate(folder) == (folder, folder_digest(folder))
+    assert locate(folder) == (folder, folder_digest(folder), "BlipForConditionalGeneration")

@@ -13,7 +13,7 @@ from recap_assets.captioning.generate import caption
 from recap_assets.captioning.score import scores
 from recap_assets.captioning.tune import TuneResult, tune
 from recap_assets.experiment.errors import UserError
-from recap_assets_tests.captioning.pictures import CAPTIONS, PREFIXES, png, small, walls
+from recap_assets_tests.captioning.pictures import CAPTIONS, PREFIXES, images, png, small, walls
 
 
 def human() -> pl.DataFrame:
@@ -36,20 +36,22 @@ def run(base: Captioner, frame: pl.DataFrame, **changes: Any) -> TuneResult:
 
 def test_tuning_teaches_the_captions_and_scores_say_so() -> None:
     base = small()
-    before = [p.clone() for p in base.model.parameters()]
+    before = [p.clone() for p in base.family.model.parameters()]
     result = run(base, human(), steps=200, lr=3e-3, batch=8, dropout=0.0)
     assert len(result.losses) == 200 and result.losses[-1] < 0.2
     assert result.validation == {s: {"token_f1": 1.0, "exact": 1.0, "n": 4} for s in CAPTIONS}
     assert all(result.before[style]["token_f1"] < 0.7 for style in CAPTIONS)
-    assert all(torch.equal(a, b) for a, b in zip(before, base.model.parameters(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(before, base.family.model.parameters(), strict=True)
+    )
     assert result.captioner.digest == ""
 
 
 def test_scores_are_those_of_its_captions() -> None:
     result = run(small(), human(), steps=30, lr=3e-3)
     for style, prefix in PREFIXES.items():
-        limit = result.captioner.max_tokens - len(result.captioner.prefix(prefix))
-        got = caption(result.captioner, walls(), {style: (prefix, limit)})[style]
+        limit = result.captioner.family.room(prefix) or 0
+        got = caption(result.captioner, images(walls()), {style: (prefix, limit)})[style]
         expected = scores([g.text for g in got], CAPTIONS[style])
         assert result.validation[style]["exact"] == expected["exact"]
         assert result.validation[style]["n"] == 4
@@ -61,29 +63,31 @@ def test_same_seed_same_weights_whatever_the_order_of_rows() -> None:
     again = run(base, frame.sample(fraction=1, shuffle=True, seed=3))
     other = run(base, frame, seed=2)
     assert one.losses == again.losses != other.losses
-    weights = [list(r.captioner.model.parameters()) for r in (one, again)]
+    weights = [list(r.captioner.family.model.parameters()) for r in (one, again)]
     assert all(torch.equal(a, b) for a, b in zip(*weights, strict=True))
 
 
 def test_styles_take_turns_and_an_epoch_shows_each_caption_once() -> None:
     frame = human().filter((pl.col("style") == "short") | (pl.col("uid") == "u0"))
-    learn = tuning._select(small(), frame, PREFIXES, "train", "crop")
-    batches = tuning._batches(learn, PREFIXES, 8, 0)
+    learn = tuning._select(frame, PREFIXES, "train")
+    batches = tuning._batches(small(), learn, PREFIXES, 8, 0)
     first, second = next(batches), next(batches)
-    for pictures, prefixes, captions in (first, second):
+    for inputs, at, prefixes, captions in (first, second):
+        pictures = inputs["pixel_values"]
+        assert list(at) == list(range(8))
         assert Counter(prefixes) == {PREFIXES["short"]: 4, PREFIXES["long"]: 4}
         assert sorted(captions[0::2]) == sorted(CAPTIONS["short"])
         assert set(captions[1::2]) == {CAPTIONS["long"][0]}
         for picture, text in zip(pictures[0::2], captions[0::2], strict=True):
             assert (picture == walls()[CAPTIONS["short"].index(text)]).all()
-    orders = {tuple(next(batches)[2][0::2]) for _ in range(10)}
+    orders = {tuple(next(batches)[3][0::2]) for _ in range(10)}
     assert len(orders) > 1
 
 
 def test_validation_rows_are_not_trained_on() -> None:
     frame = human()
     held_out = (pl.col("uid") == "u3") == (pl.col("split") == "validation")
-    learn = tuning._select(small(), frame.filter(held_out), PREFIXES, "train", "crop")
+    learn = tuning._select(frame.filter(held_out), PREFIXES, "train")
     assert {text for rows in learn.captions.values() for _, text in rows} == {
         text for texts in CAPTIONS.values() for text in texts[:3]
     }

@@ -9,7 +9,25 @@ import pytest
 from recap_assets.experiment.layers import preset_names
 from recap_assets.experiment.project import Project
 
-OWN = {"photo": 'dataset: {urls: "shards/{0..3}.tar"}\n', "scenes": ""}
+#: What a user adds to a preset.
+OWN = {
+    "scenes": "",
+    "photo": 'dataset: {urls: "shards/{0..3}.tar"}\n',
+    "photo-album": "dataset: {urls: pictures}\n",
+    "sd14": 'dataset: {urls: "shards/{0..3}.tar"}\n',
+    "sdxl-lora": 'dataset: {urls: "shards/{0..3}.tar"}\n',
+}
+FOUR = {"alttext": {"alt": 1}, "short": {"short": 1}, "long": {"long": 1}}
+FOUR |= {"mix": {"short": 1, "long": 1}}
+#: The arms by key.
+ARMS = {
+    "scenes": {f"{name}-both-s0": mix for name, mix in FOUR.items()},
+    "photo": {f"{name}-both-s0": mix for name, mix in FOUR.items()},
+    "photo-album": {f"{n}-unet-s0": mix for n, mix in FOUR.items() if n != "alttext"},
+    "sd14": {f"{name}-both-s0": mix for name, mix in FOUR.items()}
+    | {"mix_unet-unet-s0": FOUR["mix"], "mix_text-text_encoder-s0": FOUR["mix"]},
+    "sdxl-lora": {f"{name}-unet-s0": mix for name, mix in FOUR.items()},
+}
 
 
 def open_preset(name: str, folder: Path) -> Project:
@@ -18,21 +36,10 @@ def open_preset(name: str, folder: Path) -> Project:
 
 
 @pytest.mark.parametrize("name", preset_names())
-def test_each_preset_loads_with_the_four_arms(name: str, tmp_path: Path) -> None:
+def test_each_preset_loads_with_its_arms(name: str, tmp_path: Path) -> None:
     project = open_preset(name, tmp_path)
     assert project.style_names() == ["alt", "short", "long"]
-    assert list(project.arm_keys()) == [
-        "alttext-both-s0",
-        "short-both-s0",
-        "long-both-s0",
-        "mix-both-s0",
-    ]
-    assert {key: arm.arm.mix for key, arm in project.arm_keys().items()} == {
-        "alttext-both-s0": {"alt": 1},
-        "short-both-s0": {"short": 1},
-        "long-both-s0": {"long": 1},
-        "mix-both-s0": {"short": 1, "long": 1},
-    }
+    assert {key: arm.arm.mix for key, arm in project.arm_keys().items()} == ARMS[name]
 
 
 def test_scenes_keeps_its_world_below_the_root(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from recap_assets.experiment.errors import UserError
 from recap_assets.scenes.draw import draw
@@ -38,7 +39,8 @@ def test_models_load_like_any_other(made: Path) -> None:
     from recap_assets.evaluation.features import Extractor
 
     pictures = np.stack([draw(scene) for scene, _ in zip(scenes("test"), range(3), strict=False)])
-    texts = caption(load_captioner(made / "captioner"), pictures, {"short": ("short caption:", 8)})
+    shown = [Image.fromarray(picture) for picture in pictures]
+    texts = caption(load_captioner(made / "captioner"), shown, {"short": ("short caption:", 8)})
     assert len(texts["short"]) == 3
     drawn = list(sample(load_t2i(made / "t2i"), [("p", "a red ring", 0)], 2, 3.0, 4, 0))
     assert drawn[0].shape == pictures[0].shape and drawn[0].dtype == np.uint8

@@ -64,7 +64,7 @@ def work(file: Path, log: Path, ready: Event) -> None:
     def count(module: Any, arguments: tuple[Any, ...]) -> None:
         os.write(counted, b"." * len(arguments[0]))
 
-    model.model.vision_model.register_forward_pre_hook(count)
+    model.family.model.vision_model.register_forward_pre_hook(count)
     ready.set()
     bring_up_to_date(project)
 

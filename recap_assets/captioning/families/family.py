@@ -11,8 +11,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from recap_assets.experiment.captioner_settings import Captioner as Settings
@@ -20,29 +22,38 @@ from recap_assets.experiment.captioner_settings import Captioner as Settings
 if TYPE_CHECKING:
     import torch
 
-#: What a model reads of N pictures, by the names of its arguments. CPU tensors.
-Inputs = dict[str, "torch.Tensor"]
+#: What a model reads of N pictures, by the names of its arguments. Arrays, not tensors: they pass
+#: between processes, and reading them needs no torch.
+Inputs = dict[str, NDArray[Any]]
 #: What a family made of N pictures; the loops only hand it on to `prime`.
 Memory = Any
 
 
-class Reader(Protocol):
+class Reader(ABC):
     """Makes `Inputs` of RGB pictures of any size. Picklable, without the model and without torch
     modules: it runs in processes that only decode."""
 
-    def __call__(self, pictures: Sequence[Image.Image]) -> Inputs:
-        """What the model's own image processor makes of them; uint8 where it can be."""
+    @abstractmethod
+    def __call__(self, picture: Image.Image) -> Inputs:
+        """`Inputs` of one picture (N = 1), as the model's own image processor makes them; values
+        uint8 where the device can scale them to the same (`pixels`)."""
+
+    def collate(self, read: Sequence[Inputs]) -> Inputs:
+        """`Inputs` of several pictures from those of each one, in order; joined along the first
+        axis unless a family has to pad them first."""
+        return {name: np.concatenate([one[name] for one in read]) for name in read[0]}
 
 
 class Decoding(ABC):
     """R rows that are being written, each with the keys and values of its picture and prompt.
 
-    prompt: the tokens before the caption, int64 [R, L], left-padded with `pad`; logits processors
-        such as a repetition penalty look at them as `generate` of transformers does.
+    prompts: for each row the tokens before its caption, as `generate` of transformers sees them
+        (for an encoder-decoder the decoder's start; for others what stands for the picture too),
+        without padding; logits processors such as a repetition penalty look at them.
     logits: of each row's next token, [R, V].
     """
 
-    prompt: torch.Tensor
+    prompts: Sequence[Sequence[int]]
     logits: torch.Tensor
 
     @abstractmethod
@@ -51,7 +62,10 @@ class Decoding(ABC):
 
     @abstractmethod
     def keep(self, rows: torch.Tensor) -> None:
-        """Go on with these rows only, int64 [K] ascending; the others are done."""
+        """Go on with these rows only, int64 [K] ascending; the others are done.
+
+        `prompts` stays as it was, `logits` need not be right before the next `step`.
+        """
 
 
 class Family(ABC):
@@ -59,33 +73,39 @@ class Family(ABC):
 
     architectures: the model classes of transformers that it serves, as config.json names them.
     parts: what may be trained (`image_encoder`, `text_decoder`), and its modules' dotted names.
+    text_only: whether `prime` answers prompts without a picture.
     """
 
     architectures: ClassVar[tuple[str, ...]]
     parts: ClassVar[Mapping[str, tuple[str, ...]]]
+    text_only: ClassVar[bool] = False
 
     model: Any
     tokenizer: Any
     #: Tokens that end a caption.
     ends: frozenset[int]
-    pad: int
     reader: Reader
 
     @classmethod
     @abstractmethod
     def load(cls, folder: Path, settings: Settings) -> Self:
-        """From a checked local folder, on the CPU. May raise what transformers raises."""
+        """From a checked local folder, on the CPU. May raise what transformers raises, and
+        ValueError with a reason in one line; `loading` has what families share."""
 
     @abstractmethod
     def encode(self, inputs: Inputs) -> Memory:
         """What the image encoder makes of N pictures, whatever the prompt. Gradients flow."""
 
     @abstractmethod
-    def prime(self, memory: Memory, at: torch.Tensor, prompts: Sequence[str]) -> Decoding:
-        """Rows ready for their first token: row r asks `prompts[r]` of picture `at[r]`, int64 [R].
+    def prime(
+        self, memory: Memory, at: torch.Tensor | None, prompts: Sequence[str], limit: int
+    ) -> Decoding:
+        """Rows ready for their first token: row r asks `prompts[r]` of picture `at[r]`, int64 [R]
+        on the CPU. At most `limit` tokens will be appended to a row.
 
-        Rows of one style, several styles or several candidates may stand side by side; equal
-        pictures are not encoded again.
+        Rows of one style, several styles or several candidates may stand side by side, those of one
+        picture next to each other; equal pictures are not encoded again, and a row is the same
+        whatever stands beside it. Without a picture (`text_only`) `memory` and `at` are None.
         """
 
     @abstractmethod
@@ -93,15 +113,31 @@ class Family(ABC):
         self, inputs: Inputs, at: Sequence[int], prompts: Sequence[str], captions: Sequence[str]
     ) -> torch.Tensor:
         """Mean nats per caption token (end token included): row r says `captions[r]` of picture
-        `at[r]` when asked `prompts[r]`. Picture and prompt are not learned."""
+        `at[r]` when asked `prompts[r]`. Picture and prompt are not learned.
+
+        A caption too long for the model loses its tail, end token included, so that a cut caption
+        does not teach to stop.
+        """
 
     @abstractmethod
     def room(self, prompt: str) -> int | None:
         """The most tokens of a caption after this prompt; None where nothing limits it."""
 
     @abstractmethod
-    def save(self, folder: Path) -> None:
-        """Write what `from_pretrained` of transformers reads: weights, tokenizer, processor."""
+    def save(self, folder: Path, *, half: bool = False) -> None:
+        """Write what `from_pretrained` of transformers reads: weights (16-bit ones if `half`),
+        tokenizer, processor."""
+
+    @property
+    def generation(self) -> Any:
+        """The GenerationConfig that `generate` of transformers would follow."""
+        return self.model.generation_config
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        found: torch.device = self.model.device
+        return found
 
     def text(self, tokens: Sequence[int]) -> str:
         """The caption that tokens say, without special tokens."""

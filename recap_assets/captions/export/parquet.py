@@ -18,7 +18,7 @@ from recap_assets.captions.export.columns import strings, texts
 from recap_assets.captions.export.names import safe_key
 from recap_assets.captions.export.selection import EXPORTED
 from recap_assets.captions.export.shard import Pictures, Row, Shard
-from recap_assets.captions.recipe import ALT_STYLE
+from recap_assets.experiment.keys import ALT as ALT_STYLE
 from recap_assets.images.parquet_shard import GENERATED
 
 _COLUMNS = ("uid", "key", "url")

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image
 
 from recap_assets.captioning import tiny
-from recap_assets.captioning.train import train
+from recap_assets.captioning.read import read
+from recap_assets.captioning.train import Batch, train
 from recap_assets.experiment.fingerprint import seed as seed_of
 from recap_assets.scenes.captions import Form, long, short, terse
 from recap_assets.scenes.pretrain.pictures import Pool
@@ -41,7 +43,7 @@ def pretrain(
     A prefix asks for keywords or for a sentence. What else short and long mean is for the human
     captions to teach.
     """
-    batches = _batches(pool, 32, seed)
+    batches = _batches(model, pool, 32, seed)
     train(model, batches, lr=1e-3, steps=steps, warmup=200, progress=report)
 
 
@@ -54,7 +56,7 @@ def _vocabulary(pool: Pool) -> list[str]:
     return found
 
 
-def _batches(pool: Pool, size: int, seed: int) -> Iterator[tuple[np.ndarray, list[str], list[str]]]:
+def _batches(model: Captioner, pool: Pool, size: int, seed: int) -> Iterator[Batch]:
     rng = np.random.default_rng(seed)
     words = random.Random(seed)
     while True:
@@ -65,4 +67,5 @@ def _batches(pool: Pool, size: int, seed: int) -> Iterator[tuple[np.ndarray, lis
             terse(pool.scenes[row], words, PREFIXES[prefix])
             for row, prefix in zip([*rows, *rows], prefixes, strict=True)
         ]
-        yield np.array(pool.pixels[rows]), prefixes, captions
+        inputs = read(model, [Image.fromarray(picture) for picture in pool.pixels[rows]])
+        yield inputs, [*range(size), *range(size)], prefixes, captions

@@ -1,0 +1,146 @@
+"""BLIP: a vision transformer, and a text decoder that attends to its output and goes on a prefix.
+
+The prompt is a text prefix such as "short caption:"; the decoder's own start token stands in the
+place of the tokenizer's first token, as in `BlipForConditionalGeneration.generate`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from recap_assets.captioning.families import loading
+from recap_assets.captioning.families.family import Decoding, Family, Inputs, Memory
+from recap_assets.captioning.families.padding import labels, pad
+from recap_assets.captioning.families.pixels import PixelReader, Scaling
+from recap_assets.experiment.captioner_settings import Captioner as Settings
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Blip(Family):
+    """`BlipForConditionalGeneration`. Memory: the encoder's output [N, L, D]."""
+
+    architectures = ("BlipForConditionalGeneration",)
+    parts = {"image_encoder": ("vision_model",), "text_decoder": ("text_decoder",)}
+
+    def __init__(self, model: Any, tokenizer: Any, image_processor: Any) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.image_processor = image_processor
+        self.ends = frozenset({int(model.config.text_config.sep_token_id)})
+        self.reader = PixelReader(image_processor)
+
+    @classmethod
+    def load(cls, folder: Path, settings: Settings) -> Self:
+        from transformers import BlipForConditionalGeneration
+
+        model = loading.weights(BlipForConditionalGeneration, folder, settings)
+        tokenizer = loading.tokenizer(folder, settings)
+        loading.check_vocabulary(tokenizer, model)
+        return cls(model, tokenizer, loading.image_processor(folder, settings))
+
+    def encode(self, inputs: Inputs) -> Memory:
+        scaling = Scaling.of(self.image_processor)
+        pixels = scaling(inputs["pixel_values"], self.device)
+        return self.model.vision_model(pixels).last_hidden_state
+
+    def prime(
+        self, memory: Memory, at: torch.Tensor | None, prompts: Sequence[str], limit: int
+    ) -> Decoding:
+        assert at is not None, "BLIP answers about pictures only"
+        rows = [self.prefix(prompt) for prompt in prompts]
+        return _Decoding(self.model.text_decoder, memory[at.to(memory.device)], rows, self._pad)
+
+    def loss(
+        self, inputs: Inputs, at: Sequence[int], prompts: Sequence[str], captions: Sequence[str]
+    ) -> torch.Tensor:
+        import torch
+
+        heads = [self.prefix(prompt) for prompt in prompts]
+        tails = self.tokenizer(list(captions), add_special_tokens=False, verbose=False)["input_ids"]
+        (end,) = self.ends
+        full = [
+            [*head, *tail, end][: self._positions] for head, tail in zip(heads, tails, strict=True)
+        ]
+        rows = pad(full, self._pad, "right")
+        encoded = self.encode(inputs)
+        output = self.model.text_decoder(
+            input_ids=rows.ids.to(self.device),
+            attention_mask=rows.mask.to(self.device),
+            encoder_hidden_states=encoded[torch.tensor(at, device=self.device)],
+            labels=labels(rows, [len(head) for head in heads]).to(self.device),
+        )
+        loss: torch.Tensor = output.loss
+        return loss
+
+    def room(self, prompt: str) -> int:
+        return self._positions - len(self.prefix(prompt))
+
+    def save(self, folder: Path, *, half: bool = False) -> None:
+        from transformers import BlipProcessor
+
+        weights = self.model.state_dict()
+        if half:
+            weights = {name: value.half() for name, value in weights.items()}
+        self.model.save_pretrained(folder, state_dict=weights)
+        BlipProcessor(self.image_processor, self.tokenizer).save_pretrained(folder)
+        self.image_processor.save_pretrained(folder)
+
+    @property
+    def generation(self) -> Any:
+        return self.model.text_decoder.generation_config
+
+    def prefix(self, prompt: str) -> list[int]:
+        """The tokens a caption follows; the tokenizer's closing token is dropped."""
+        ids = self.tokenizer(prompt)["input_ids"]
+        return [int(self.model.config.text_config.bos_token_id), *ids[1:-1]]
+
+    @property
+    def _positions(self) -> int:
+        return int(self.model.config.text_config.max_position_embeddings)
+
+    @property
+    def _pad(self) -> int:
+        return int(self.model.config.text_config.pad_token_id)
+
+
+class _Decoding(Decoding):
+    """Rows of a text decoder, each attending to its picture's encoding, [R, L, D]."""
+
+    def __init__(
+        self, decoder: Any, encoded: torch.Tensor, prompts: Sequence[Sequence[int]], padding: int
+    ) -> None:
+        from transformers import DynamicCache, EncoderDecoderCache
+
+        self.prompts = prompts
+        self._decoder, self._encoded = decoder, encoded
+        self._cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
+        rows = pad(prompts, padding, "left")
+        self._mask = rows.mask.to(encoded.device)
+        self._forward(rows.ids.to(encoded.device))
+
+    def step(self, tokens: torch.Tensor) -> None:
+        import torch.nn.functional as functional
+
+        self._mask = functional.pad(self._mask, (0, 1), value=1)
+        self._forward(tokens[:, None])
+
+    def keep(self, rows: torch.Tensor) -> None:
+        self._encoded, self._mask = self._encoded[rows], self._mask[rows]
+        self._cache.batch_select_indices(rows)
+
+    def _forward(self, ids: torch.Tensor) -> None:
+        place = (self._mask.cumsum(-1) - 1).clamp(min=0)[:, -ids.shape[1] :]
+        output = self._decoder(
+            input_ids=ids,
+            attention_mask=self._mask,
+            position_ids=place,
+            encoder_hidden_states=self._encoded,
+            past_key_values=self._cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        self.logits = output.logits[:, -1]
