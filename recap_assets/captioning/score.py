@@ -5,32 +5,23 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import TypedDict
 
 from recap_assets.captioning.cider import cider
 
 _WORD = re.compile(r"\w+")
 
 
-class Scores(TypedDict):
-    """Means over captions, and their number.
+#: Named numbers; None where something cannot be measured.
+Scores = dict[str, float | None]
+
+
+def scores(generated: Sequence[str], human: Sequence[str]) -> Scores:
+    """Means over generated captions, each against the human one in its place, and their number `n`.
 
     token_f1, exact: 0 to 1, see `f1`; `exact` is the share of captions equal word by word.
     cider: CIDEr-D, 0 to 10, the rarity of words taken from these human captions themselves; None
         where they do not differ, as one alone does not.
     words, human_words: lengths of the generated and the human captions.
-    """
-
-    token_f1: float
-    exact: float
-    cider: float | None
-    words: float
-    human_words: float
-    n: int
-
-
-def scores(generated: Sequence[str], human: Sequence[str]) -> Scores:
-    """The scores of generated captions, each against the human one in its place.
 
     Raises ValueError if there are none or the lengths differ.
     """

@@ -52,7 +52,8 @@ def wanted(project: Project, key: Key) -> str:
     ]
     if style != ALT:
         mine = project.config.styles[style]
-        parts += [captioner.wanted(project, mine.captioner), mine.prompt, mine.max_tokens]
+        version = captioner.wanted(project, mine.captioner, mine.step)
+        parts += [version, mine.prompt, mine.max_tokens]
     return digest(parts)
 
 
@@ -144,6 +145,8 @@ def _truths(project: Project) -> dict[str, set[str]]:
 
 def _captioner(project: Project, style: str) -> dict[str, dict[str, float | None] | None]:
     """Object recall and CHAIR of the base and the tuned captioner on the prompts' real pictures."""
+    from recap_assets.captioning.load import load
+
     words = inputs.lexicon(project)
     real = inputs.prompt_pictures(project)
     asked = [p for p in inputs.prompts(project) if p.objects and p.id in real]
@@ -154,8 +157,8 @@ def _captioner(project: Project, style: str) -> dict[str, dict[str, float | None
     version = captioner.wanted(project, mine.captioner)
     settings = captioner.settings(project, mine.captioner)
     models = {
-        "base": (project.model(settings.model), ""),
-        "tuned": (captioner.folder(project, mine.captioner, version), mine.prompt),
+        "base": (load(project.model(settings.model), settings), ""),
+        "tuned": (captioner.loaded(project, mine.captioner, version, mine.step), mine.prompt),
     }
     told: dict[str, dict[str, float | None] | None] = {}
     for name, (model, prefix) in models.items():
@@ -172,13 +175,11 @@ def _captioner(project: Project, style: str) -> dict[str, dict[str, float | None
 
 def _caption(project: Project, model: Any, prefix: str, style: str, paths: list[Any]) -> list[str]:
     from recap_assets.captioning.generate import caption
-    from recap_assets.captioning.load import load
 
     mine = project.config.styles[style]
-    settings = captioner.settings(project, mine.captioner)
-    loaded = load(model, settings)
     shown = [pictures.of_file(path) for path in paths]
-    made_texts = caption(loaded, shown, {style: (prefix, mine.max_tokens)}, settings.batch)
+    size = model.settings.batch
+    made_texts = caption(model, shown, {style: (prefix, mine.max_tokens)}, size)
     return [one.text for one in made_texts[style]]
 
 

@@ -1,0 +1,36 @@
+"""One rate of dropout for all of a model that is trained, however its layers hold it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+# Where layers of transformers hold a rate as a number, to be handed to a function.
+_RATES = ("dropout", "attention_dropout", "activation_dropout")
+
+
+@contextmanager
+def dropping(modules: Sequence[Any], rate: float) -> Iterator[None]:
+    """Inside the block every dropout within `modules` has this rate, and its own again after it.
+
+    A layer that has no place for dropout gets none; whether one drops is for its mode to say.
+    """
+    places = [place for module in modules for inner in module.modules() for place in _places(inner)]
+    before = [getattr(*place) for place in places]
+    try:
+        for layer, name in places:
+            setattr(layer, name, rate)
+        yield
+    finally:
+        for (layer, name), own in zip(places, before, strict=True):
+            setattr(layer, name, own)
+
+
+def _places(layer: Any) -> list[tuple[Any, str]]:
+    """The attributes of one layer that are a rate of dropout."""
+    import torch
+
+    if isinstance(layer, torch.nn.Dropout):
+        return [(layer, "p")]
+    return [(layer, name) for name in _RATES if type(getattr(layer, name, None)) in (int, float)]
