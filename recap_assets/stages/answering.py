@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from recap_assets.captioning import question
 from recap_assets.captioning.question import Question, Source
 from recap_assets.captions.rows import Generated
-from recap_assets.experiment.captioner_settings import Captioner
 from recap_assets.experiment.project import Project
 from recap_assets.stages import captioner
 from recap_assets.stages.stage import NotReady
@@ -40,7 +39,7 @@ def _asked(
     total: int,
     questions: Sequence[Question],
 ) -> Iterator[tuple[int, dict[str, list[question.Generated]]]]:
-    settings = _settings(project, name)
+    settings = captioner.settings(project, name)
     if settings.endpoint is not None:
         from recap_assets.captioning.endpoint import batches as served
 
@@ -53,14 +52,6 @@ def _asked(
         raise NotReady(f"captioner[{name}] is not tuned as it should be now")
     model = captioner.loaded(project, name, version, step)
     return batches(model, source, total, questions, settings.batch)
-
-
-def _settings(project: Project, name: str) -> Captioner:
-    """The captioner's settings, its reranker's folder seen from here."""
-    mine = captioner.settings(project, name)
-    if mine.reranker is None:
-        return mine
-    return mine.model_copy(update={"reranker": str(project.model(mine.reranker))})
 
 
 def _row(one: question.Generated) -> Generated:
