@@ -8,6 +8,8 @@ from typing import Any
 
 # Where layers of transformers hold a rate as a number, to be handed to a function.
 _RATES = ("dropout", "attention_dropout", "activation_dropout")
+# Stochastic depth drops whole layers: it is off, for it is no dropout of this rate.
+_DEPTH = "drop_prob"
 
 
 @contextmanager
@@ -20,7 +22,7 @@ def dropping(modules: Sequence[Any], rate: float) -> Iterator[None]:
     before = [getattr(*place) for place in places]
     try:
         for layer, name in places:
-            setattr(layer, name, rate)
+            setattr(layer, name, 0.0 if name == _DEPTH else rate)
         yield
     finally:
         for (layer, name), own in zip(places, before, strict=True):
@@ -33,4 +35,5 @@ def _places(layer: Any) -> list[tuple[Any, str]]:
 
     if isinstance(layer, torch.nn.Dropout):
         return [(layer, "p")]
-    return [(layer, name) for name in _RATES if type(getattr(layer, name, None)) in (int, float)]
+    names = (*_RATES, _DEPTH)
+    return [(layer, name) for name in names if type(getattr(layer, name, None)) in (int, float)]

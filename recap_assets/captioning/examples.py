@@ -48,6 +48,10 @@ class Examples:
         shown = zip(self.uids[start:stop], self.encoded[start:stop], strict=True)
         return [_picture(uid, image) for uid, image in shown]
 
+    def part(self, start: int, stop: int) -> Examples:
+        """These pictures alone, as a `question.Source`."""
+        return Examples(self.uids[start:stop], self.encoded[start:stop], {})
+
     def read(self, captioner: Captioner) -> list[Inputs]:
         """What a captioner reads of each picture; one after the other, for they may be large."""
         return [read(captioner, self(i, i + 1)) for i in range(len(self.uids))]

@@ -35,7 +35,7 @@ def load(
         UserError: as `files.locate`, and if the files are damaged or do not fit together.
     """
     how = settings or Settings(model=str(model))
-    files = locate(model, how.revision)
+    files = locate(model, how.revision, code=how.trust_remote_code)
     if adapter is not None:
         files = files._replace(digest=adapter_digest(files.digest, adapter))
     key = (files.digest, how.model_dump_json(exclude=_BESIDE))

@@ -61,7 +61,8 @@ def train(
 
     family = captioner.family
     moving = parts_of(family, PARTS) if modules is None else modules
-    weights = [weight for module in moving for weight in module.parameters()]
+    # Tied weights are in two modules; the optimizer takes them once.
+    weights = list(dict.fromkeys(weight for module in moving for weight in module.parameters()))
     optimizer = torch.optim.AdamW(
         weights, lr=lr, betas=(0.9, 0.98), weight_decay=weight_decay, fused=True
     )

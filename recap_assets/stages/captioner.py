@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recap_assets.captioning import files
+from recap_assets.captioning.endpoint.identity import identity
 from recap_assets.experiment import atomic
 from recap_assets.experiment.captioner_settings import Captioner as Settings
 from recap_assets.experiment.captioner_settings import Tune
@@ -32,10 +33,13 @@ def keys(project: Project) -> list[Key]:
 
 
 def settings(project: Project, name: str) -> Settings:
-    """The settings of a captioner."""
+    """The settings of a captioner, its reranker's folder as it is seen from here."""
     if name not in project.config.captioners:
         raise UserError(f"captioner {name!r}: recap.yaml does not name it")
-    return project.config.captioners[name]
+    mine = project.config.captioners[name]
+    if mine.reranker is None:
+        return mine
+    return mine.model_copy(update={"reranker": str(project.model(mine.reranker))})
 
 
 @remembered
@@ -63,7 +67,10 @@ def wanted(project: Project, key: Key, step: int | None = None) -> str:
 def base_digest(project: Project, name: str) -> str:
     """What identifies the model before tuning."""
     mine = settings(project, name)
-    return files.locate(project.model(mine.model), mine.revision).digest
+    if mine.endpoint is not None:
+        return identity(mine)
+    model = project.model(mine.model)
+    return files.locate(model, mine.revision, code=mine.trust_remote_code).digest
 
 
 def folder(project: Project, name: str, version: str, step: int | None = None) -> Path | str:

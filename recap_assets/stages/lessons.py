@@ -10,6 +10,7 @@ import polars as pl
 from recap_assets.captions.content import content_digest
 from recap_assets.evaluation.chair import faithfulness
 from recap_assets.experiment import template
+from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.keys import ALT
 from recap_assets.experiment.project import Project
 from recap_assets.stages import human, inputs, truth
@@ -50,10 +51,20 @@ def rows(project: Project, name: str) -> pl.DataFrame:
         said.setdefault(uid, {ALT: alt})[style] = caption
     mine = frame.filter(pl.col("style").is_in(list(asked)))
     filled = [
-        template.fill(asked[style], said[uid])
+        _filled(style, asked[style], said[uid], uid)
         for uid, style in mine.select("uid", "style").iter_rows()
     ]
     return mine.with_columns(prompt=pl.Series(filled, dtype=pl.String))
+
+
+def _filled(style: str, prompt: str, said: Mapping[str, str], uid: str) -> str:
+    for field in template.fields(prompt):
+        if field not in said:
+            raise UserError(
+                f"human caption of {uid} in style {style!r}: its prompt quotes {field!r}, which "
+                "nobody wrote of this picture; write it, or leave the picture out"
+            )
+    return template.fill(prompt, said)
 
 
 def judge(project: Project, human_rows: pl.DataFrame) -> Judge | None:

@@ -16,6 +16,9 @@ from diffusers import (
 from numpy.typing import NDArray
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from recap_assets.diffusion.families.family import Tokens
+from recap_assets.diffusion.families.stable_diffusion import StableDiffusion
+
 SIZE = 16
 LATENT = (4, 8, 8)
 LENGTH = 12
@@ -28,7 +31,7 @@ CAPTIONS = [
 ]
 
 
-def build(prediction: str = "v_prediction", seed: int = 0) -> StableDiffusionPipeline:
+def build(prediction: str = "v_prediction", seed: int = 0) -> StableDiffusion:
     """The same `seed` gives the same weights."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -48,10 +51,11 @@ def build(prediction: str = "v_prediction", seed: int = 0) -> StableDiffusionPip
             feature_extractor=None,
             requires_safety_checker=False,
         )
-    for module in (pipeline.vae, pipeline.unet, pipeline.text_encoder):
-        module.eval()
     pipeline.set_progress_bar_config(disable=True)
-    return pipeline
+    family = StableDiffusion(pipeline)
+    for module in family.modules().values():
+        module.eval()
+    return family
 
 
 def noise(count: int, seed: int = 0) -> NDArray[np.uint8]:
@@ -64,11 +68,9 @@ def latents(count: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(count, *LATENT, generator=torch.Generator().manual_seed(seed))
 
 
-def tokens(pipeline: StableDiffusionPipeline) -> torch.Tensor:
-    """`CAPTIONS` and last the empty prompt, int [6, LENGTH]."""
-    return pipeline.tokenizer(
-        [*CAPTIONS, ""], padding="max_length", max_length=LENGTH, return_tensors="pt"
-    ).input_ids
+def tokens(family: StableDiffusion) -> Tokens:
+    """`CAPTIONS` and last the empty prompt."""
+    return family.tokenize([*CAPTIONS, ""])
 
 
 def weights(module: torch.nn.Module) -> dict[str, torch.Tensor]:

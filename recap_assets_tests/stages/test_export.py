@@ -551,9 +551,10 @@ def test_an_arms_export_shows_what_the_arm_was_trained_on(
     from recap_assets.stages import latents, t2i_base
 
     key = "mix-both-s0"
-    pipeline = t2i_base.pipeline(built)
+    family = t2i_base.family(built)
     uids, _ = latents.dataset(built)
-    draw, ids, _ = checkpoint._captions(built, key, uids, pipeline)
+    draw, tokens, _ = checkpoint._captions(built, key, uids, family)
+    ids, words = tokens["text_encoder"], family.pipeline.tokenizer
     trained = {
         uid: ids[row].tolist() for uid, row in zip(uids, draw(epoch), strict=True) if row >= 0
     }
@@ -561,9 +562,9 @@ def test_an_arms_export_shows_what_the_arm_was_trained_on(
     rows = pl.concat(
         pl.read_parquet(path) for path in sorted((tmp_path / "out" / "data").iterdir())
     )
-    length = pipeline.tokenizer.model_max_length
+    length = words.model_max_length
     shown = {
-        uid: pipeline.tokenizer(text, padding="max_length", truncation=True, max_length=length)
+        uid: words(text, padding="max_length", truncation=True, max_length=length)
         for uid, text in rows.select("uid", "caption").iter_rows()
     }
     assert {uid: list(told.input_ids) for uid, told in shown.items()} == trained

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from recap_assets.diffusion.load import tokenizer
+from recap_assets.diffusion.tokenizer import tokenizer
 from recap_assets.experiment.project import Project
 from recap_assets.stages import checkpoint, images, manifest
 from recap_assets.stages.database import ask

@@ -1,0 +1,74 @@
+"""StableDiffusionPipeline: a UNet over one CLIP text encoder (Stable Diffusion 1.x and 2.x)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from recap_assets.diffusion.families import noise_prediction
+from recap_assets.diffusion.families.family import (
+    Family,
+    Noised,
+    Text,
+    TextPart,
+    Tokens,
+    Weighting,
+)
+
+if TYPE_CHECKING:
+    import torch
+
+
+class StableDiffusion(Family):
+    """Predicts noise or velocity; reads the last hidden states of every position, padding too."""
+
+    pipelines = ("StableDiffusionPipeline",)
+    networks = {
+        "vae": "diffusers.AutoencoderKL",
+        "unet": "diffusers.UNet2DConditionModel",
+        "text_encoder": "transformers.CLIPTextModel",
+    }
+    denoiser = "unet"
+    texts = (TextPart("tokenizer", "text_encoder"),)
+
+    @property
+    def timesteps(self) -> int:
+        """The length of the schedule that the model was made with."""
+        return int(self._scheduler.config.num_train_timesteps)
+
+    def tokenize(self, texts: Sequence[str]) -> Tokens:
+        """Ids [N, `longest`]."""
+        ids = self.pipeline.tokenizer(
+            list(texts),
+            padding="max_length",
+            truncation=True,
+            max_length=self.longest,
+            return_tensors="pt",
+        ).input_ids
+        return {"text_encoder": ids}
+
+    def encode_texts(self, tokens: Tokens) -> Text:
+        """`hidden` [N, L, D]."""
+        encoder = self.pipeline.text_encoder
+        return {"hidden": encoder(tokens["text_encoder"].to(encoder.device))[0]}
+
+    def noised(
+        self,
+        latents: torch.Tensor,
+        noise: torch.Tensor,
+        uniform: torch.Tensor,
+        weighting: Weighting,
+    ) -> Noised:
+        """By the DDPM schedule; all time steps are drawn alike."""
+        return noise_prediction.noised(
+            self._scheduler, latents, noise, uniform, weighting.snr_gamma
+        )
+
+    def predict(self, noisy: torch.Tensor, times: torch.Tensor, text: Text) -> torch.Tensor:
+        """Noise or velocity."""
+        return self.network(noisy, times, encoder_hidden_states=text["hidden"]).sample
+
+    @cached_property
+    def _scheduler(self) -> Any:
+        return noise_prediction.training_scheduler(self.pipeline.scheduler)
