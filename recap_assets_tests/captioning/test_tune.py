@@ -175,7 +175,7 @@ def test_kept_steps_are_the_weights_after_them(method: str, tmp_path: Path) -> N
         return load(tmp_path / "base", None, folder) if method == "lora" else load(folder)
 
     def validated(captioner: Captioner) -> float:
-        return Validation(examples.select(human(), list(PREFIXES), "validation")).loss(captioner)
+        return Validation(examples.select(human(), list(PREFIXES), "validation")).loss(captioner, 4)
 
     result = run(
         base, human(), steps=9, method=method, checkpoints=[3, 9], validate_every=3, keep=keep
