@@ -11,6 +11,7 @@ from recap_assets.experiment.keys import ALT, check_key, step_key
 from recap_assets.experiment.mix_entry import MixEntry
 from recap_assets.experiment.nearest import did_you_mean
 from recap_assets.experiment.style_rules import style_problems
+from recap_assets.experiment.tune_rules import tune_problems
 
 if TYPE_CHECKING:
     from recap_assets.experiment.config import Config, Dataset
@@ -29,6 +30,7 @@ def problems(config: Config) -> Iterator[str]:
     yield from _named_problems(config)
     yield from style_problems(config)
     yield from endpoint_problems(config)
+    yield from tune_problems(config)
     yield from _arm_problems(config)
     yield from _t2i_problems(config)
     yield from _metric_problems(config)
