@@ -68,7 +68,9 @@ def _from_pretrained(model: str | Path, revision: str | None, resolution: int | 
         _check_tokens(
             model, text.encoder, getattr(pipeline, text.tokenizer), networks[text.encoder]
         )
-    return index.family(pipeline, resolution)
+    family = index.family(pipeline, resolution)
+    _check_resolution(model, family)
+    return family
 
 
 def _unused(kind: Any) -> dict[str, Any]:
@@ -115,4 +117,12 @@ def _check_tokens(model: str | Path, part: str, words: Any, encoder: Any) -> Non
         raise UserError(
             f"text-to-image model {model}: its tokenizer has {tokens} tokens, its text encoder "
             f"{rows} ({part}); save the tokenizer it was trained with"
+        )
+
+
+def _check_resolution(model: str | Path, family: Family) -> None:
+    if family.resolution % family.grain:
+        raise UserError(
+            f"t2i.resolution {family.resolution}: text-to-image model {model} draws sides that are "
+            f"a multiple of {family.grain}; choose one"
         )

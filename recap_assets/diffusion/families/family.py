@@ -88,6 +88,11 @@ class Family(ABC):
         return self._resolution or int(made_for)
 
     @property
+    @abstractmethod
+    def grain(self) -> int:
+        """What `resolution` has to be a multiple of, in pixels, for the pipeline to draw it."""
+
+    @property
     def network(self) -> Any:
         """The denoiser itself."""
         return getattr(self.pipeline, self.denoiser)

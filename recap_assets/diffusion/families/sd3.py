@@ -45,6 +45,11 @@ class StableDiffusion3(Family):
     )
 
     @property
+    def grain(self) -> int:
+        """The side of a patch in pixels."""
+        return int(self.pipeline.vae_scale_factor * self.network.config.patch_size)
+
+    @property
     def timesteps(self) -> None:
         """Any time may be drawn."""
         return None
@@ -98,6 +103,5 @@ class StableDiffusion3(Family):
 
     @cached_property
     def _scheduler(self) -> Any:
-        patch = self.pipeline.vae_scale_factor * self.network.config.patch_size
-        patches = (self.resolution // patch) ** 2
+        patches = (self.resolution // self.grain) ** 2
         return flow_matching.training_scheduler(self.pipeline.scheduler, patches)

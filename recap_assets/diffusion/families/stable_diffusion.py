@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -30,6 +31,11 @@ class StableDiffusion(Family):
     }
     denoiser = "unet"
     texts: ClassVar[tuple[TextPart, ...]] = (TextPart("tokenizer", "text_encoder"),)
+
+    @property
+    def grain(self) -> int:
+        """A number of latents, and the 8 that the pipeline asks for whatever its autoencoder."""
+        return math.lcm(8, self.pipeline.vae_scale_factor)
 
     @property
     def timesteps(self) -> int:
