@@ -53,7 +53,9 @@ def of(project: Project) -> Partitions:
         style_to_arm=_mapping(
             {key: mine.arm.styles for key, mine in arms.items()}, project.style_names()
         ),
-        arm_to_row=_mapping({key: [key] for key in arms if key in rows}, list(arms)),
+        arm_to_row=_mapping(
+            {key: [its.arm] for key, its in project.weights().items() if key in rows}, list(arms)
+        ),
     )
 
 

@@ -50,6 +50,7 @@ def find(project: Project) -> list[Garbage]:
             *_retired(project),
             *_shards(project),
             *_products(project),
+            *_trainings(project),
             *_latents(project),
             *_unfinished(project),
         ]
@@ -115,19 +116,38 @@ def _shards(project: Project) -> _Found:
 
 def _products(project: Project) -> _Found:
     """Versions that are not the current one of their partition."""
-    for stage, room in (
-        (captioner.STAGE, "captioners"),
-        (checkpoint.STAGE, "checkpoints"),
-        (samples.STAGE, "samples"),
-        (metrics.STAGE, "metrics"),
+    arms = {key: _wanted(project, checkpoint.STAGE, key) for key in project.arm_keys()}
+    for stage, room, kept in (
+        (captioner.STAGE, "captioners", _versions(project, captioner.STAGE)),
+        (
+            checkpoint.STAGE,
+            "checkpoints",
+            {key: arms[its.arm] for key, its in project.weights().items()},
+        ),
+        (samples.STAGE, "samples", _versions(project, samples.STAGE)),
+        (metrics.STAGE, "metrics", _versions(project, metrics.STAGE)),
     ):
-        kept = {named(key): _wanted(project, stage, named(key)) for key in stage.keys(project)}
         for folder in sorted((project.root / room).glob("*/*")):
             key = folder.parent.name
             if key not in kept:
                 yield folder, f"recap.yaml has no {stage.name} {key!r}"
             elif (version := kept[key]) is not None and folder.name != short(version):
                 yield folder, f"an old version of {stage.name}[{key}]"
+
+
+def _trainings(project: Project) -> _Found:
+    """Saves of trainings that nobody goes on with."""
+    for path in sorted((project.root / "training").glob("*/*.safetensors")):
+        key = path.parent.name
+        if key not in project.arm_keys():
+            yield path, f"recap.yaml has no arm {key!r}"
+            continue
+        with suppress(NotReady, UserError):
+            version = checkpoint.wanted(project, key)
+            if path.stem != short(version):
+                yield path, f"a training of {key} with other captions or settings"
+            elif checkpoint.made(project, key, version):
+                yield path, f"a training of {key}, which is finished"
 
 
 def _latents(project: Project) -> _Found:
@@ -163,6 +183,10 @@ def _complete(project: Project, style: str) -> bool:
         return all(recipes.is_current(project, its, shard) for shard in inputs.shards(project))
     except (NotReady, UserError):
         return False
+
+
+def _versions(project: Project, stage: Stage) -> dict[str, str | None]:
+    return {named(key): _wanted(project, stage, named(key)) for key in stage.keys(project)}
 
 
 def _wanted(project: Project, stage: Stage, key: str) -> str | None:

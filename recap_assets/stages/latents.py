@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from recap_assets.diffusion import latents
+from recap_assets.diffusion.mapped import MappedLatents
 from recap_assets.experiment.fingerprint import digest
 from recap_assets.experiment.project import Project
 from recap_assets.stages import foresight, held_out, images, inputs, pictures, t2i_base
@@ -19,8 +20,6 @@ from recap_assets.stages.progress import tell
 from recap_assets.stages.stage import Key, NotReady, Product, Stage, named
 
 if TYPE_CHECKING:
-    import torch
-
     from recap_assets.diffusion.families.family import Family
 
 NAME = "latents"
@@ -73,24 +72,18 @@ def build(project: Project, key: Key) -> Product:
     )
 
 
-def dataset(project: Project) -> tuple[list[str], torch.Tensor]:
-    """Uids and latents of all pictures that training may see, sorted by uid, each once.
+def dataset(project: Project) -> MappedLatents:
+    """The latents of all pictures that training may see.
 
     Raises:
         NotReady: if a shard is not encoded as it is now.
     """
-    import torch
-
     held = {sha256[:32] for sha256 in held_out.held_out(project)}
-    found: dict[str, torch.Tensor] = {}
-    for shard in inputs.shards(project):
+    shards = inputs.shards(project)
+    for shard in shards:
         if not made(project, shard, ""):
             raise NotReady(f"latents[{shard}] is not encoded as its pictures are now")
-        for uid, row in zip(*latents.read(_path(project, shard)), strict=True):
-            if uid not in held:
-                found[uid] = row
-    uids = sorted(found)
-    return uids, torch.stack([found[uid] for uid in uids])
+    return MappedLatents([_path(project, shard) for shard in shards], held)
 
 
 @remembered

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recap_assets.diffusion.families.stable_diffusion import StableDiffusion
-from recap_assets.diffusion.train import TrainSettings, train
+from recap_assets.diffusion.feed import Examples
+from recap_assets.diffusion.settings import TrainSettings
+from recap_assets.diffusion.texts import Encoders
+from recap_assets.diffusion.train import train
 from recap_assets.experiment.fingerprint import seed as seed_of
 from recap_assets.scenes.alt_text import alt_text
 from recap_assets.scenes.captions import long, short
@@ -126,9 +129,9 @@ def pretrain(
     ]
     settings = TrainSettings(steps=steps, batch=BATCH, lr=1e-3, warmup=200, ema=0.999, seed=seed)
     latents = encode(family.pipeline.vae, pool.pixels)
-    texts_of = np.arange(len(texts)).reshape(TEXTS, len(pool.scenes))
 
-    def draw(epoch: int) -> np.ndarray:
-        return texts_of[epoch % TEXTS]
+    def draw(epoch: int) -> list[str]:
+        start = epoch % TEXTS * len(pool.scenes)
+        return texts[start : start + len(pool.scenes)]
 
-    train(family, latents, family.tokenize([*texts, ""]), draw, settings, report)
+    train(family, Examples(latents, draw, Encoders(family)), settings, report=report)

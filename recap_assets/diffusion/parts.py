@@ -1,0 +1,50 @@
+"""The weights of a pipeline that a training moves, by names that stay the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from recap_assets.diffusion.families.family import Family
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Trainable:
+    """The networks that move, in training mode; every other weight is frozen.
+
+    parameters: those with a gradient, by network and name, in a fixed order.
+    """
+
+    def __init__(self, family: Family, names: Sequence[str], checkpointing: bool) -> None:
+        every = family.modules()
+        self._modules = {part: every[part] for part in family.trained(names)}
+        for module in every.values():
+            module.eval().requires_grad_(False)
+        for module in self._modules.values():
+            module.train().requires_grad_(True)
+            _checkpointing(module, checkpointing)
+        self.parameters: dict[str, torch.nn.Parameter] = dict(self._named())
+
+    def _named(self) -> Iterator[tuple[str, torch.nn.Parameter]]:
+        for part, module in self._modules.items():
+            for name, parameter in module.named_parameters():
+                if parameter.requires_grad:
+                    yield f"{part}.{name}", parameter
+
+    def freeze(self) -> None:
+        """Leave training mode."""
+        for module in self._modules.values():
+            module.eval().requires_grad_(False)
+            _checkpointing(module, False)
+
+
+def _checkpointing(module: Any, on: bool) -> None:
+    """Say whether activations are computed again in the backward pass."""
+    if hasattr(module, "enable_gradient_checkpointing"):  # diffusers
+        (module.enable_gradient_checkpointing if on else module.disable_gradient_checkpointing)()
+    elif on:
+        module.activation_checkpointing_enable()
+    else:
+        module.activation_checkpointing_disable()
