@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from recap_assets.diffusion.families.registry import family_of, known
 from recap_assets.experiment.errors import UserError
+from recap_assets.experiment.hub import why_not
 
 if TYPE_CHECKING:
     from recap_assets.diffusion.families.family import Family, TextPart
@@ -84,13 +85,26 @@ def read_index(model: str | Path, revision: str | None = None) -> Index:
     """
     if Path(model).is_dir():
         return folder_index(model, Path(model))
-    from diffusers import DiffusionPipeline
+    if isinstance(model, Path):
+        raise UserError(f"text-to-image model {model}: there is no such folder; correct the path")
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
     try:
-        told = DiffusionPipeline.load_config(str(model), revision=revision)
-    except faults() as error:
-        raise cannot_load(model, error) from error
-    return _index(model, told)
+        path = Path(hf_hub_download(model, _FILE, revision=revision))
+    except EntryNotFoundError as error:
+        if isinstance(error, LocalEntryNotFoundError):  # nobody asked the hub
+            raise no_hub(model, error, revision) from error
+        raise _no_index(model) from error
+    except Exception as error:
+        raise no_hub(model, error, revision) from error
+    return _index(model, _json(path))
+
+
+def no_hub(model: str, error: Exception, revision: str | None) -> UserError:
+    """What a user reads where the hub's client raised `error`."""
+    name = model if revision is None else f"{model} at {revision}"
+    return UserError(f"text-to-image model {name}: {why_not(error, revision)}")
 
 
 def folder_index(model: str | Path, folder: Path) -> Index:
@@ -101,10 +115,7 @@ def folder_index(model: str | Path, folder: Path) -> Index:
     """
     path = folder / _FILE
     if not path.is_file():
-        raise UserError(
-            f"text-to-image model {model}: no model_index.json in it; "
-            "name the folder of a diffusers pipeline"
-        )
+        raise _no_index(model)
     index = _index(model, _json(path))
     for part in index.folders:
         if not (folder / part).is_dir():
@@ -112,6 +123,13 @@ def folder_index(model: str | Path, folder: Path) -> Index:
                 f"text-to-image model {model}: its part {part!r} is missing; save it again"
             )
     return index
+
+
+def _no_index(model: str | Path) -> UserError:
+    return UserError(
+        f"text-to-image model {model}: no model_index.json in it; "
+        "name the folder or hub id of a diffusers pipeline"
+    )
 
 
 def _index(model: str | Path, told: Any) -> Index:

@@ -94,6 +94,10 @@ class Family(ABC):
     def grain(self) -> int:
         """What `resolution` has to be a multiple of, in pixels, for the pipeline to draw it."""
 
+    @abstractmethod
+    def joints(self) -> dict[str, tuple[int, int]]:
+        """What has to be alike in other parts and in the denoiser, theirs and its own number."""
+
     @property
     def network(self) -> Any:
         """The denoiser itself."""
@@ -218,3 +222,7 @@ class Family(ABC):
         """What a text encoder says of its tokens, the hidden states of every layer included."""
         encoder = getattr(self.pipeline, part.encoder)
         return encoder(tokens[part.encoder].to(encoder.device), output_hidden_states=True)
+
+    def _latent_channels(self) -> tuple[int, int]:
+        """Of `joints`, what every family has."""
+        return self.pipeline.vae.config.latent_channels, self.network.config.in_channels

@@ -64,6 +64,18 @@ class StableDiffusion3(Family):
         """Any time may be drawn."""
         return None
 
+    def joints(self) -> dict[str, tuple[int, int]]:
+        """The channels of latents, what CLIP's pooled embeddings are together, T5's width."""
+        config, t5 = self.network.config, self.pipeline.text_encoder_3
+        clips = (self.pipeline.text_encoder, self.pipeline.text_encoder_2)
+        pooled = sum(encoder.config.projection_dim for encoder in clips)
+        width = config.joint_attention_dim
+        return {
+            "latent channels": self._latent_channels(),
+            "pooled width": (pooled, config.pooled_projection_dim),
+            "text width": (width if t5 is None else t5.config.d_model, width),
+        }
+
     def encode_texts(self, tokens: Tokens) -> Text:
         """`clip` [N, L, D1 + D2], `pooled` [N, P1 + P2] and, with T5, `t5` [N, 256, D3]."""
         import torch

@@ -11,6 +11,9 @@ from recap_assets.diffusion.families.stable_diffusion import StableDiffusion
 if TYPE_CHECKING:
     import torch
 
+#: Height and width of the original, top and left of the crop, height and width: in pictures' sides.
+_SIZES = (1, 1, 0, 0, 1, 1)
+
 
 class StableDiffusionXL(StableDiffusion):
     """Predicts noise or velocity; reads both encoders' last but one hidden states.
@@ -30,6 +33,16 @@ class StableDiffusionXL(StableDiffusion):
         TextPart("tokenizer", "text_encoder"),
         TextPart("tokenizer_2", "text_encoder_2"),
     )
+
+    def joints(self) -> dict[str, tuple[int, int]]:
+        """Also what the pooled embedding and the sizes are together."""
+        config = self.network.config
+        pooled = self.pipeline.text_encoder_2.config.projection_dim
+        added = pooled + len(_SIZES) * (config.addition_time_embed_dim or 0)
+        return {
+            **super().joints(),
+            "pooled width": (added, config.projection_class_embeddings_input_dim or 0),
+        }
 
     def encode_texts(self, tokens: Tokens) -> Text:
         """`hidden` [N, L, D1 + D2] and `pooled` [N, P] of the second encoder.
@@ -69,11 +82,10 @@ class StableDiffusionXL(StableDiffusion):
         return (latents - mean) * config.scaling_factor / deviation
 
     def _sizes(self, count: int) -> torch.Tensor:
-        """Height and width of the original, top and left of the crop, height and width: [N, 6]."""
+        """What `_SIZES` says of `count` pictures, [N, 6]."""
         import torch
 
-        side = self.resolution
-        sizes = torch.tensor([[side, side, 0, 0, side, side]], dtype=torch.float32)
+        sizes = torch.tensor([_SIZES], dtype=torch.float32) * self.resolution
         return sizes.repeat(count, 1).to(self.device)
 
     def _is_empty(self, tokens: Tokens) -> torch.Tensor:

@@ -43,6 +43,15 @@ class StableDiffusion(Family):
         """The length of the schedule that the model was made with."""
         return int(self._scheduler.config.num_train_timesteps)
 
+    def joints(self) -> dict[str, tuple[int, int]]:
+        """The channels of latents, the width of the encoders' states."""
+        encoders = [getattr(self.pipeline, part.encoder) for part in self.texts]
+        width = sum(encoder.config.hidden_size for encoder in encoders)
+        return {
+            "latent channels": self._latent_channels(),
+            "text width": (width, self.network.config.cross_attention_dim),
+        }
+
     def encode_texts(self, tokens: Tokens) -> Text:
         """`hidden` [N, L, D]."""
         return {"hidden": self._states(self.texts[0], tokens).last_hidden_state}
