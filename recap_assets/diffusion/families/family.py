@@ -86,8 +86,9 @@ class Family(ABC):
     @property
     def resolution(self) -> int:
         """Side in pixels of the square pictures that it is trained on and draws."""
-        made_for = self.network.config.sample_size * self.pipeline.vae_scale_factor
-        return self._resolution or int(made_for)
+        size = self.network.config.sample_size  # of a side, or of both
+        side = size if isinstance(size, int) else max(size)
+        return self._resolution or int(side * self.pipeline.vae_scale_factor)
 
     @property
     @abstractmethod

@@ -12,6 +12,7 @@ import torch
 from diffusers import DiffusionPipeline
 from PIL import Image
 
+from recap_assets.diffusion.families import autoencoder
 from recap_assets.diffusion.families.family import Family
 from recap_assets.diffusion.load import load
 from recap_assets.diffusion.sample import sample
@@ -122,6 +123,30 @@ def test_the_pipeline_draws_a_picture_from_its_latents(model: Family) -> None:
         CAPTIONS[:2], num_inference_steps=1, callback_on_step_end=instead, output_type="pt"
     ).images
     torch.testing.assert_close(drawn, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_large_pictures_are_encoded_a_few_at_a_time(
+    model: Family, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    model.pipeline.vae.encoder.register_forward_pre_hook(
+        lambda module, args: sizes.append(len(args[0]))
+    )
+    expected = model.encode_pictures(noise(5))
+    monkeypatch.setattr(autoencoder, "AT_ONCE", 2 * SIZE * SIZE)
+    torch.testing.assert_close(model.encode_pictures(noise(5)), expected)
+    assert sizes == [5, 2, 2, 1]
+
+
+def test_no_folder_of_this_machine_is_written(name: str, folders: Folders, tmp_path: Path) -> None:
+    save(load(folders(name)), tmp_path / "again")
+    texts = [path.read_text(encoding="utf-8") for path in (tmp_path / "again").rglob("*.json")]
+    assert texts and not [text for text in texts if str(folders(name).parent) in text]
+
+
+def test_a_model_for_both_sides(model: Family) -> None:
+    model.network.register_to_config(sample_size=[8, 8])
+    assert model.resolution == SIZE
 
 
 def test_resolution(name: str, model: Family, folders: Folders) -> None:
