@@ -37,6 +37,12 @@ class Index:
         return [text for text in self.family.texts if text.encoder in self.parts]
 
     @property
+    def absent(self) -> list[str]:
+        """The attributes of the text encoders that it lacks."""
+        lacking = [text for text in self.family.texts if text.encoder not in self.parts]
+        return [name for text in lacking for name in (text.encoder, text.tokenizer)]
+
+    @property
     def folders(self) -> list[str]:
         """The folders that a complete model has."""
         return [*self.parts, *(text.tokenizer for text in self.texts), "scheduler"]

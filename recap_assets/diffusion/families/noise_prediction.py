@@ -15,10 +15,15 @@ def training_scheduler(scheduler: Any) -> Any:
     """The DDPM schedule that a sampler's betas come from.
 
     Raises:
-        UserError: if the model predicts neither noise nor velocity.
+        UserError: if it has none, or if the model predicts neither noise nor velocity.
     """
     from diffusers import DDPMScheduler
 
+    if "beta_schedule" not in scheduler.config:
+        raise UserError(
+            f"text-to-image model: its scheduler {type(scheduler).__name__} has no betas; "
+            "name a model with a DDPM schedule"
+        )
     found: Any = DDPMScheduler.from_config(scheduler.config)
     kind = found.config.prediction_type
     if kind not in {"epsilon", "v_prediction"}:
