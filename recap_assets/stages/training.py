@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from recap_assets.diffusion.saves import Saves
+from recap_assets.diffusion.scratch import forget
 from recap_assets.diffusion.settings import TrainSettings
 from recap_assets.diffusion.share import ALONE, Share
 from recap_assets.experiment.fingerprint import seed
@@ -68,8 +69,10 @@ def run(project: Project, key: str, version: str, share: Share = ALONE) -> None:
     from recap_assets.diffusion.train import Keep, train
 
     todo = missing(project, key, version)
-    last = max(todo)
+    last, settings = max(todo), _settings(project, key)
     family = t2i_base.family(project)
+    if project.config.t2i.from_scratch:
+        forget(family, settings.seed)
 
     def publish(record: Record) -> None:
         published.write(project, todo[record.steps], version, family, record)
@@ -77,7 +80,7 @@ def run(project: Project, key: str, version: str, share: Share = ALONE) -> None:
     train(
         family,
         _examples(project, key, family),
-        _settings(project, key),
+        settings,
         until=last,
         report=lambda step, loss: tell(step + 1, last, f"training {key}, loss {loss:.3f}"),
         saves=saves(project, key, version),
