@@ -43,8 +43,9 @@ class StableDiffusionXL(StableDiffusion):
         hidden = torch.cat([output.hidden_states[-2] for output in outputs], dim=-1)
         pooled = outputs[-1].text_embeds
         if self.pipeline.config.force_zeros_for_empty_prompt:
-            said = self._says_something(tokens).to(hidden.device, hidden.dtype)
-            hidden, pooled = hidden * said[:, None, None], pooled * said[:, None]
+            empty = self._is_empty(tokens).to(hidden.device)
+            hidden = hidden.masked_fill(empty[:, None, None], 0)
+            pooled = pooled.masked_fill(empty[:, None], 0)
         return {"hidden": hidden, "pooled": pooled}
 
     def predict(self, noisy: torch.Tensor, times: torch.Tensor, text: Text) -> torch.Tensor:
@@ -75,12 +76,12 @@ class StableDiffusionXL(StableDiffusion):
         sizes = torch.tensor([[side, side, 0, 0, side, side]], dtype=torch.float32)
         return sizes.repeat(count, 1).to(self.device)
 
-    def _says_something(self, tokens: Tokens) -> torch.Tensor:
-        """Bool [N]: which texts are not the empty prompt."""
+    def _is_empty(self, tokens: Tokens) -> torch.Tensor:
+        """Bool [N]: which texts are the empty prompt."""
         import torch
 
-        differs = [(ids != self._empty[name]).any(1) for name, ids in tokens.items()]
-        return torch.stack(differs).any(0)
+        alike = [(ids == self._empty[name]).all(1) for name, ids in tokens.items()]
+        return torch.stack(alike).all(0)
 
     @cached_property
     def _empty(self) -> Tokens:
