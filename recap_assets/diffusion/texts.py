@@ -36,7 +36,7 @@ class Encoders:
 
     def encoded(self, ready: Tokens) -> Text:
         """Embeddings; gradients flow into encoders that are trained."""
-        return self._family.encode_texts(_moved(ready, self._family))
+        return self._family.encode_texts(ready)
 
 
 class Cached:
@@ -51,9 +51,5 @@ class Cached:
 
     def encoded(self, ready: Text) -> Text:
         """The same on the device."""
-        return _moved(ready, self._family)
-
-
-def _moved(tensors: dict[str, torch.Tensor], family: Family) -> dict[str, torch.Tensor]:
-    """Without waiting for it, as a step should wait for nothing."""
-    return {name: x.to(family.device, non_blocking=True) for name, x in tensors.items()}
+        device = self._family.device
+        return {name: x.to(device, non_blocking=True) for name, x in ready.items()}
