@@ -5,21 +5,26 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing.synchronize import Event
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 import torch
-from diffusers import StableDiffusionPipeline
+from diffusers import StableDiffusionPipeline, UNet2DConditionModel
+from transformers import CLIPTextModel
 
 from recap_assets.diffusion.saves import State
+from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.fingerprint import folder_digest
 from recap_assets.experiment.project import Project
 from recap_assets.stages import (
     checkpoint,
     gc,
+    manifest,
     metrics,
     plan,
     published,
@@ -142,6 +147,7 @@ def _check_tables(project: Project, arms: list[str]) -> None:
     assert set(drawn.select("arm", "step").rows()) == {(ARM, 1)}
     page = report.page(project).read_text(encoding="utf-8")
     assert 'aria-label="FID by training steps"' in page
+    assert f'alt="{ARM} drew: ' in page and f'alt="{ARM}-step1 drew: ' not in page
     for weights, its in project.weights().items():
         folder = project.checkpoint(weights, checkpoint.wanted(project, its.arm))
         card = (folder / "README.md").read_text(encoding="utf-8")
@@ -220,3 +226,58 @@ def test_saves_that_nobody_goes_on_with_are_garbage(built: Project) -> None:
     }
     gc.drop(gc.find(built))
     assert garbage(built) == {} and not (built.root / "training" / "gone-both-s0").exists()
+
+
+@contextmanager
+def before_each(network: type[torch.nn.Module], do: Callable[[Any], object]) -> Iterator[None]:
+    """Within the block `do` is called with the input of every pass of networks of that class."""
+
+    def hook(module: torch.nn.Module, args: tuple[Any, ...]) -> None:
+        if isinstance(module, network):
+            do(args[0])
+
+    handle = torch.nn.modules.module.register_module_forward_pre_hook(hook)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def test_frozen_text_encoders_read_each_caption_once(built: Project) -> None:
+    """Three epochs of an arm that trains the denoiser alone, and another seed of it."""
+    longer = change(change(built, "t2i.steps", 12), "t2i.prompt_dropout", 0.5)
+    project = change(longer, "arms.only", {"mix": {"alt": 1}, "train": "unet", "seeds": [0, 1]})
+    read: list[int] = []
+    with before_each(CLIPTextModel, lambda ids: read.append(len(ids))):
+        assert checkpoint.build(project, "only-unet-s0").computed == 12
+        captions = set(manifest.frame(project, "alt")["caption"])
+        assert sum(read) == len(captions) + 1
+        checkpoint.build(project, "only-unet-s1")
+        assert sum(read) == len(captions) + 1
+    assert len(list((project.root / "texts").rglob("*.safetensors"))) == 2
+    assert not [name for name in garbage(project) if name.startswith("texts/")]
+    half = change(project, "t2i.precision", "bf16")
+    assert [name for name in garbage(half) if name.startswith("texts/")]
+
+
+def test_too_little_memory_leaves_everything_as_it_was(built: Project) -> None:
+    project = change(built, "t2i.seed", 1)
+    before = files(project.root / "checkpoints")
+    told = r"^training: the memory is too small .*; set t2i\.accumulate"
+    with (
+        before_each(UNet2DConditionModel, lambda latents: torch.empty(2**52)),
+        pytest.raises(UserError, match=told),
+    ):
+        checkpoint.build(project, ARM)
+    assert files(project.root / "checkpoints") == before
+    assert not list(project.root.rglob(".tmp-*"))
+
+
+@pytest.mark.parametrize("train", ["transformer", ["transformer", "text_encoder"]])
+def test_weights_that_the_model_lacks_are_told_with_those_it_has(
+    built: Project, train: object
+) -> None:
+    project = change(built, "arms.mix", {"mix": {"alt": 1}, "train": train})
+    (arm,) = (key for key in project.arm_keys() if key.startswith("mix-"))
+    with pytest.raises(UserError, match="'transformer' .*it has unet and text_encoder"):
+        checkpoint.build(project, arm)
