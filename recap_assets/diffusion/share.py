@@ -14,8 +14,8 @@ T = TypeVar("T")
 class Share:
     """The part of process `rank` among `count` that share each batch; here the only one.
 
-    All processes go through the same steps with the same weights. Whoever starts several of them
-    overrides `add`.
+    All processes go through the same steps with the same weights. Several of them are a
+    `group.Group`, which overrides `same` and `add`.
     """
 
     def __init__(self, rank: int = 0, count: int = 1) -> None:
@@ -29,6 +29,9 @@ class Share:
     def mine(self, batch: Sequence[T]) -> Sequence[T]:
         """This process's part of what belongs to a whole batch."""
         return batch[self.rank :: self.count]
+
+    def same(self, tensors: Sequence[torch.Tensor]) -> None:
+        """Make each tensor what it is in the first process."""
 
     def add(self, tensors: Sequence[torch.Tensor]) -> None:
         """Replace each tensor by its sum over all processes, the same in every one of them."""

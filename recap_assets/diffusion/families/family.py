@@ -69,6 +69,7 @@ class Family(ABC):
     optional: attributes that a model may lack, which model_index.json then says.
     denoiser: the attribute that predicts, `unet` or `transformer`.
     texts: its text encoders, in the order in which it reads them.
+    lora: names of the denoiser's layers that LoRA adapts, as in diffusers' training scripts.
     """
 
     pipelines: ClassVar[tuple[str, ...]]
@@ -76,6 +77,7 @@ class Family(ABC):
     optional: ClassVar[tuple[str, ...]] = ()
     denoiser: ClassVar[str]
     texts: ClassVar[tuple[TextPart, ...]]
+    lora: ClassVar[tuple[str, ...]]
 
     def __init__(self, pipeline: Any, resolution: int | None = None) -> None:
         """`resolution` overrides the size in pixels that the model was made for."""

@@ -43,6 +43,16 @@ class StableDiffusion3(Family):
         TextPart("tokenizer_2", "text_encoder_2"),
         TextPart("tokenizer_3", "text_encoder_3", False, words="T5TokenizerFast", limit=T5_TOKENS),
     )
+    lora = (
+        "attn.to_q",
+        "attn.to_k",
+        "attn.to_v",
+        "attn.to_out.0",
+        "attn.add_q_proj",
+        "attn.add_k_proj",
+        "attn.add_v_proj",
+        "attn.to_add_out",
+    )
 
     @property
     def grain(self) -> int:

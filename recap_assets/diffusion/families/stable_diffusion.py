@@ -31,6 +31,7 @@ class StableDiffusion(Family):
     }
     denoiser = "unet"
     texts: ClassVar[tuple[TextPart, ...]] = (TextPart("tokenizer", "text_encoder"),)
+    lora = ("to_q", "to_k", "to_v", "to_out.0")
 
     @property
     def grain(self) -> int:
