@@ -11,12 +11,15 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPTextModel
 
+from recap_assets.diffusion.families.stable_diffusion import StableDiffusion
+from recap_assets.diffusion.sample import sample
 from recap_assets.diffusion.saves import State
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.fingerprint import folder_digest
@@ -31,6 +34,7 @@ from recap_assets.stages import (
     report,
     samples,
     status,
+    t2i_base,
     table,
     training,
 )
@@ -281,3 +285,39 @@ def test_weights_that_the_model_lacks_are_told_with_those_it_has(
     (arm,) = (key for key in project.arm_keys() if key.startswith("mix-"))
     with pytest.raises(UserError, match="'transformer' .*it has unet and text_encoder"):
         checkpoint.build(project, arm)
+
+
+def test_an_arm_by_lora(built: Project) -> None:
+    """The file loads into the base model with plain diffusers, and draws what the samples show."""
+    before = folder_digest(t2i_base.reference(built))
+    told = {"method": "lora", "rank": 2, "steps": 3, "checkpoints": [1], "lr": 0.05, "ema": 0.5}
+    project = change(built, "t2i", {"model": built.config.t2i.model, "batch": 4} | told)
+    with remembering():
+        assert checkpoint.build(project, ARM).computed == 3
+        samples.build(project, ARM)
+    version = checkpoint.wanted(project, ARM)
+    folder = project.checkpoint(ARM, version)
+    names = {"README.md", "recap.json", "row.parquet", "pytorch_lora_weights.safetensors"}
+    assert {path.name for path in folder.iterdir()} == names
+    kept = project.checkpoint(f"{ARM}-step1", version)
+    assert {path.name for path in kept.iterdir()} == names
+    assert folder_digest(t2i_base.reference(built)) == before
+
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert "tags: [lora]" in card and 'pipeline.load_lora_weights("<this folder>")' in card
+    assert "| method | lora, rank 2, alpha 16 |" in card
+    base = StableDiffusionPipeline.from_pretrained(
+        t2i_base.reference(project), safety_checker=None, dtype=torch.float32
+    )
+    base.set_progress_bar_config(disable=True)
+    base.load_lora_weights(folder)
+    asked = [("p", "two red circles", 0)]
+    drawn, expected, untrained = (
+        next(sample(family, asked, 2, 4.0, 1, 0))
+        for family in (
+            StableDiffusion(base),
+            published.family(project, ARM, version),
+            t2i_base.family(project),
+        )
+    )
+    assert np.array_equal(drawn, expected) and not np.array_equal(drawn, untrained)
