@@ -43,7 +43,7 @@ class TextCache:
     """
 
     def __init__(self, folder: Path, precision: Literal["fp32", "bf16"] = "fp32") -> None:
-        self._folder, self._half = folder, precision == "bf16"
+        self.folder, self._half = folder, precision == "bf16"
         self._segments: dict[str, Segment] = {}
         self._places: dict[bytes, tuple[Segment, int]] = {}
         self._look()
@@ -70,7 +70,7 @@ class TextCache:
             return 0
         family, done = model(), 0
         for some, text in _grouped(self._encoded(family, missing)):
-            self._add(write(self._folder, [key(caption) for caption in some], text))
+            self._add(write(self.folder, [key(caption) for caption in some], text))
             done += len(some)
             if report:
                 report(done)
@@ -91,7 +91,7 @@ class TextCache:
         place = self._places.get(key(caption))
         if place is None:
             raise UserError(
-                f"{self._folder}: no embedding of {caption[:40]!r}; the captions changed while "
+                f"{self.folder}: no embedding of {caption[:40]!r}; the captions changed while "
                 "they were trained on, run it again"
             )
         segment, row = place
@@ -110,7 +110,7 @@ class TextCache:
 
     def _look(self) -> None:
         """Take in the files that were not there before."""
-        for path in sorted(self._folder.glob("[!.]*.safetensors")):
+        for path in sorted(self.folder.glob("[!.]*.safetensors")):
             if path.name not in self._segments:
                 self._add(path)
 

@@ -222,7 +222,8 @@ class Family(ABC):
     def _states(self, part: TextPart, tokens: Tokens) -> Any:
         """What a text encoder says of its tokens, the hidden states of every layer included."""
         encoder = getattr(self.pipeline, part.encoder)
-        return encoder(tokens[part.encoder].to(encoder.device), output_hidden_states=True)
+        ids = tokens[part.encoder].to(encoder.device, non_blocking=True)
+        return encoder(ids, output_hidden_states=True)
 
     def _latent_channels(self) -> tuple[int, int]:
         """Of `joints`, what every family has."""

@@ -50,8 +50,9 @@ def noised(
     if timesteps == "logit_normal":
         drawn = torch.sigmoid(torch.special.ndtri(uniform))
     places = (drawn * scheduler.config.num_train_timesteps).long()
-    sigma = scheduler.sigmas[places].to(latents.device)
-    times = scheduler.timesteps[places].to(latents.device)
+    # Without waiting for them, as a step should wait for nothing.
+    sigma = scheduler.sigmas[places].to(latents.device, non_blocking=True)
+    times = scheduler.timesteps[places].to(latents.device, non_blocking=True)
     share = sigma.view(-1, *[1] * (latents.ndim - 1))
     return Noised((1 - share) * latents + share * noise, times, noise - latents, None)
 

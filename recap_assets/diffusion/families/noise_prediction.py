@@ -44,7 +44,8 @@ def noised(
     """As `Family.noised`: every time step alike often, weighed by min-SNR-gamma where asked for."""
     import torch
 
-    times = (uniform * scheduler.config.num_train_timesteps).long().to(latents.device)
+    times = (uniform * scheduler.config.num_train_timesteps).long()
+    times = times.to(latents.device, non_blocking=True)  # a step waits for nothing
     noisy = scheduler.add_noise(latents, noise, times)
     target = noise
     if scheduler.config.prediction_type == "v_prediction":

@@ -56,7 +56,7 @@ class StableDiffusionXL(StableDiffusion):
         hidden = torch.cat([output.hidden_states[-2] for output in outputs], dim=-1)
         pooled = outputs[-1].text_embeds
         if self.pipeline.config.force_zeros_for_empty_prompt:
-            empty = self._is_empty(tokens).to(hidden.device)
+            empty = self._is_empty(tokens).to(hidden.device, non_blocking=True)
             hidden = hidden.masked_fill(empty[:, None, None], 0)
             pooled = pooled.masked_fill(empty[:, None], 0)
         return {"hidden": hidden, "pooled": pooled}
@@ -86,7 +86,7 @@ class StableDiffusionXL(StableDiffusion):
         import torch
 
         sizes = torch.tensor([_SIZES], dtype=torch.float32) * self.resolution
-        return sizes.repeat(count, 1).to(self.device)
+        return sizes.repeat(count, 1).to(self.device, non_blocking=True)
 
     def _is_empty(self, tokens: Tokens) -> torch.Tensor:
         """Bool [N]: which texts are the empty prompt."""
