@@ -14,13 +14,15 @@ if TYPE_CHECKING:
 
 # Keys themselves have small letters or hyphens, so one that was pasted here is told from a name.
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
-_LOCAL = {
-    "tune": "tune where the model is loaded from a folder or the hub, then serve what came of it",
-    "compile": "set it where the server is started",
-    "precision": "set it where the server is started",
-    "decoders": "pictures are read in threads here",
-    "trust_remote_code": "set it where the server is started",
-}
+_AT_SERVER = "set it where the server is started"
+#: Settings of models that are loaded here, and what to do instead.
+_LOCAL = (
+    ("tune", "tune where the model is loaded from a folder or the hub, then serve what came of it"),
+    ("compile", _AT_SERVER),
+    ("precision", _AT_SERVER),
+    ("trust_remote_code", _AT_SERVER),
+    ("decoders", "let threads read the pictures"),
+)
 
 
 def endpoint_problems(config: Config) -> Iterator[str]:
@@ -37,7 +39,7 @@ def endpoint_problems(config: Config) -> Iterator[str]:
 
 
 def _local_problems(place: str, captioner: Captioner) -> Iterator[str]:
-    for field, instead in _LOCAL.items():
+    for field, instead in _LOCAL:
         if getattr(captioner, field) != type(captioner).model_fields[field].default:
             yield f"{place}.{field}: means nothing with an endpoint; null it, and {instead}"
 

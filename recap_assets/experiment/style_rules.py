@@ -77,14 +77,18 @@ def _ring_problems(styles: Mapping[str, Style]) -> Iterator[str]:
 
 
 def _tuning_problems(config: Config) -> Iterator[str]:
+    """People must have written what a prompt quotes, where a captioner is to learn from them."""
     for name in config.human.captions:
         style = config.styles.get(name)
         captioner = config.captioners.get(style.captioner) if style else None
-        if style and captioner and captioner.tune and _reads(style):
-            yield (
-                f"human.captions.{name}: a captioner is tuned on plain prompts, and that of style "
-                f"{name!r} quotes {', '.join(_reads(style))}; remove it here, or quote nothing"
-            )
+        if style is None or captioner is None or captioner.tune is None:
+            continue
+        for field in _reads(style):
+            if field not in (ALT, *config.human.captions):
+                yield (
+                    f"human.captions.{name}: the prompt of style {name!r} quotes {field!r}, which "
+                    f"people did not write; add human.captions.{field}, or remove it here"
+                )
 
 
 def _reads(style: Style) -> list[str]:

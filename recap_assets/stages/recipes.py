@@ -36,7 +36,7 @@ def recipe(project: Project, style: str) -> Recipe:
         style=style,
         model_id=model.model,
         model_revision=model.revision,
-        adapter_sha=captioner.wanted(project, mine.captioner),
+        adapter_sha=captioner.wanted(project, mine.captioner, mine.step),
         prompt_id=style,
         prompt=mine.prompt,
         sampling=_sampling(project, style),

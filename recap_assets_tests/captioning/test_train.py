@@ -8,7 +8,7 @@ import torch
 
 from recap_assets.captioning.captioner import Captioner
 from recap_assets.captioning.read import read
-from recap_assets.captioning.train import PARTS, rate, train
+from recap_assets.captioning.train import PARTS, parts_of, rate, train
 from recap_assets_tests.captioning.pictures import CAPTIONS, PREFIXES, images, small, walls
 
 SHORT = (read(small(), images(walls())), range(4), [PREFIXES["short"]] * 4, CAPTIONS["short"])
@@ -82,7 +82,14 @@ def test_batches_that_end_early_are_an_error() -> None:
 def test_only_the_named_weights_move(part: str) -> None:
     captioner = small()
     before = {name: value.clone() for name, value in captioner.family.model.named_parameters()}
-    train(captioner, [SHORT] * 2, lr=1e-3, steps=2, dropout=0.1, parts=[part])
+    train(
+        captioner,
+        [SHORT] * 2,
+        lr=1e-3,
+        steps=2,
+        dropout=0.1,
+        modules=parts_of(captioner.family, [part]),
+    )
     after = dict(captioner.family.model.named_parameters())
     moved = {name.split(".")[0] for name, value in before.items() if (value != after[name]).any()}
     assert moved == set(captioner.family.parts[part])
@@ -97,6 +104,7 @@ def test_an_image_encoder_that_stays_has_no_dropout() -> None:
     captioner.family.model.vision_model.register_forward_hook(
         lambda *_: seen.append(dropout.training)
     )
-    train(captioner, [SHORT], lr=0.0, steps=1, dropout=0.5, parts=["text_decoder"])
+    decoder = parts_of(captioner.family, ["text_decoder"])
+    train(captioner, [SHORT], lr=0.0, steps=1, dropout=0.5, modules=decoder)
     train(captioner, [SHORT], lr=0.0, steps=1, dropout=0.5)
     assert seen == [False, True]

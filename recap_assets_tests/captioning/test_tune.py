@@ -7,11 +7,12 @@ import polars as pl
 import pytest
 import torch
 
-from recap_assets.captioning import tune as tuning
+from recap_assets.captioning import examples
 from recap_assets.captioning.captioner import Captioner
 from recap_assets.captioning.generate import caption
 from recap_assets.captioning.score import scores
 from recap_assets.captioning.tune import TuneResult, tune
+from recap_assets.experiment.captioner_settings import Tune
 from recap_assets.experiment.errors import UserError
 from recap_assets_tests.captioning.pictures import CAPTIONS, PREFIXES, images, png, small, walls
 
@@ -21,7 +22,14 @@ def human() -> pl.DataFrame:
     pictures = [png(picture) for picture in walls()]
     return pl.DataFrame(
         [
-            {"uid": f"u{i}", "style": style, "caption": text, "split": split, "image": pictures[i]}
+            {
+                "uid": f"u{i}",
+                "style": style,
+                "prompt": PREFIXES[style],
+                "caption": text,
+                "split": split,
+                "image": pictures[i],
+            }
             for style, texts in CAPTIONS.items()
             for i, text in enumerate(texts)
             for split in ("train", "validation")
@@ -31,7 +39,7 @@ def human() -> pl.DataFrame:
 
 def run(base: Captioner, frame: pl.DataFrame, **changes: Any) -> TuneResult:
     settings = {"steps": 4, "lr": 1e-3, "batch": 4, "seed": 1, **changes}
-    return tune(base, frame, PREFIXES, **settings)
+    return tune(base, frame, list(PREFIXES), Tune(**settings))
 
 
 def test_tuning_teaches_the_captions_and_scores_say_so() -> None:
@@ -39,7 +47,9 @@ def test_tuning_teaches_the_captions_and_scores_say_so() -> None:
     before = [p.clone() for p in base.family.model.parameters()]
     result = run(base, human(), steps=200, lr=3e-3, batch=8, dropout=0.0)
     assert len(result.losses) == 200 and result.losses[-1] < 0.2
-    assert result.validation == {s: {"token_f1": 1.0, "exact": 1.0, "n": 4} for s in CAPTIONS}
+    assert result.validation == {
+        style: scores(CAPTIONS[style], CAPTIONS[style]) for style in CAPTIONS
+    }
     assert all(result.before[style]["token_f1"] < 0.7 for style in CAPTIONS)
     assert all(
         torch.equal(a, b) for a, b in zip(before, base.family.model.parameters(), strict=True)
@@ -69,8 +79,8 @@ def test_same_seed_same_weights_whatever_the_order_of_rows() -> None:
 
 def test_styles_take_turns_and_an_epoch_shows_each_caption_once() -> None:
     frame = human().filter((pl.col("style") == "short") | (pl.col("uid") == "u0"))
-    learn = tuning._select(frame, PREFIXES, "train")
-    batches = tuning._batches(small(), learn, PREFIXES, 8, 0)
+    learn = examples.select(frame, list(PREFIXES), "train")
+    batches = examples.batches(small(), learn, 8, 0)
     first, second = next(batches), next(batches)
     for inputs, at, prefixes, captions in (first, second):
         pictures = inputs["pixel_values"]
@@ -87,8 +97,8 @@ def test_styles_take_turns_and_an_epoch_shows_each_caption_once() -> None:
 def test_validation_rows_are_not_trained_on() -> None:
     frame = human()
     held_out = (pl.col("uid") == "u3") == (pl.col("split") == "validation")
-    learn = tuning._select(frame.filter(held_out), PREFIXES, "train")
-    assert {text for rows in learn.captions.values() for _, text in rows} == {
+    learn = examples.select(frame.filter(held_out), list(PREFIXES), "train")
+    assert {row.caption for rows in learn.styles.values() for row in rows} == {
         text for texts in CAPTIONS.values() for text in texts[:3]
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -17,24 +18,38 @@ from recap_assets.captioning.load import load
 from recap_assets.experiment.project import Project
 from recap_assets.stages import captioner, manifest, recipes
 from recap_assets_tests import small_project
-from recap_assets_tests.captioning.models import florence2, git
+from recap_assets_tests.captioning.models import (
+    florence2,
+    git,
+    llava,
+    paligemma,
+    qwen_vl,
+    smolvlm,
+)
 
 pytestmark = pytest.mark.slow
 
-#: Family -> what writes its model into a folder, and the prompt of the long style.
-BUILDERS: dict[str, tuple[Callable[[Path], Path], str]] = {
-    "florence2": (florence2.save, "<MORE_DETAILED_CAPTION>"),
-    "git": (git.save, "long caption:"),
+#: Family -> what writes its model into a folder, the prompt of the long style, and the tuning
+#: steps after which it ends its captions by itself.
+BUILDERS: dict[str, tuple[Callable[[Path], Path], str, int]] = {
+    "florence2": (florence2.save, "<MORE_DETAILED_CAPTION>", 60),
+    "git": (git.save, "long caption:", 60),
+    "llava": (llava.save, "long caption:", 60),
+    "paligemma": (paligemma.save, "long caption:", 120),
+    "qwen2.5-vl": (qwen_vl.save, "long caption:", 60),
+    "qwen3-vl": (partial(qwen_vl.save, version="3"), "long caption:", 60),
+    "smolvlm": (smolvlm.save, "long caption:", 60),
 }
 SHARDS = ("00000", "00001")
-TUNE = {"steps": 60, "batch": 8, "lr": 1e-2, "train": ["image_encoder", "text_decoder"]}
+TUNE = {"batch": 8, "lr": 1e-2, "train": ["image_encoder", "text_decoder"]}
 
 
-def asking(project: Project, model: Path, prompt: str) -> Project:
-    """The project with this captioner, tuned long enough to end its captions by itself."""
+def asking(project: Project, name: str, folder: Path) -> Project:
+    """The project with a captioner of this family, tuned for its steps."""
+    build, prompt, steps = BUILDERS[name]
     for place, value in {
-        "captioners.recap.model": str(model),
-        "captioners.recap.tune": TUNE,
+        "captioners.recap.model": str(build(folder)),
+        "captioners.recap.tune": {**TUNE, "steps": steps},
         "styles.long.prompt": prompt,
     }.items():
         project = small_project.change(project, place, value)
@@ -66,11 +81,10 @@ def rows(project: Project, style: str, shard: str) -> pl.DataFrame:
 
 @pytest.mark.parametrize("name", BUILDERS)
 def test_a_project_is_captioned(name: str, project: Project, tmp_path: Path) -> None:
-    build, prompt = BUILDERS[name]
-    project = asking(project, build(tmp_path / "model"), prompt)
+    project = asking(project, name, tmp_path / "model")
     ran = small_project.ran(small_project.run(project, small_project.CAPTIONS))
 
-    assert ran["captioner"] == {"recap": TUNE["steps"]}
+    assert ran["captioner"] == {"recap": BUILDERS[name][2]}
     card = captioner.card(project, "recap", captioner.wanted(project, "recap"))
     assert card["losses"][-1] < card["losses"][0] / 2
     model, good = tuned(project), dict.fromkeys(("short", "long"), 0)

@@ -1,21 +1,13 @@
-"""The candidates of one caption, asked for at once where the server can, and the best of them."""
+"""The candidates of one caption, asked for at once where the server can."""
 
 from __future__ import annotations
-
-from collections.abc import Callable, Sequence
-
-from PIL import Image
 
 from recap_assets.captioning.endpoint.answer import Choice
 from recap_assets.captioning.endpoint.client import Client
 from recap_assets.captioning.endpoint.failures import Rejected
 from recap_assets.captioning.endpoint.request import body
-from recap_assets.captioning.question import Generated, Question
+from recap_assets.captioning.question import Question
 from recap_assets.experiment.captioner_settings import Captioner
-
-#: The place of the best text for each picture: `best(pictures, texts)` with as many lists as
-#: pictures.
-Reranker = Callable[[Sequence[Image.Image], Sequence[Sequence[str]]], Sequence[int]]
 
 
 class Asker:
@@ -61,15 +53,3 @@ class Asker:
         # Only now is it known that the number was the reason.
         self._at_once = self._at_once and not rejected
         return one
-
-
-def best(choices: Sequence[Choice]) -> Choice:
-    """That with the highest mean log-probability; the first where one of them has none."""
-    if any(one.logprob is None for one in choices):
-        return choices[0]
-    return max(choices, key=lambda one: one.logprob or 0.0)
-
-
-def generated(choice: Choice) -> Generated:
-    """A choice as captioners answer."""
-    return Generated(choice.text, choice.finished, choice.n_tokens, choice.error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import uuid
 from collections.abc import Generator, Mapping
@@ -33,6 +34,9 @@ class Connection:
     def __init__(self, endpoint: Endpoint, key: Key | None) -> None:
         self._url = endpoint.url.rstrip("/")
         self._timeout = endpoint.timeout
+        if key is not None:
+            # At DEBUG it shows the headers of answers, in which a server may repeat the key.
+            logging.getLogger("httpcore2").setLevel(logging.INFO)
         self._run = f"recap-{uuid.uuid4().hex}"
         self._asked: list[int] = []
         secure = self._url.startswith("https:")

@@ -34,6 +34,7 @@ class Git(Family):
         "image_encoder": ("git.image_encoder", "git.visual_projection"),
         "text_decoder": ("git.embeddings", "git.encoder", "output"),
     }
+    goes_on = True
 
     def __init__(self, model: Any, tokenizer: Any, image_processor: Any) -> None:
         self.model = model

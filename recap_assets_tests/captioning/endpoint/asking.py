@@ -9,6 +9,7 @@ from PIL import Image
 
 from recap_assets.captioning.endpoint.batches import batches
 from recap_assets.captioning.endpoint.pace import Pace
+from recap_assets.captioning.generate import Held
 from recap_assets.captioning.question import Generated, Question
 from recap_assets.experiment.captioner_settings import Captioner
 from recap_assets_tests.captioning.endpoint.hostile import MODEL
@@ -29,6 +30,9 @@ class Pictures:
         for place in range(start, min(stop, len(self.read))):
             self.read[place] += 1
         return self.pictures[start:stop]
+
+    def part(self, start: int, stop: int) -> Held:
+        return Held(self.pictures[start:stop])
 
 
 def settings(url: str, model: str = MODEL, **changes: Any) -> Captioner:

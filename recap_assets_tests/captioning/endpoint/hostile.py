@@ -84,6 +84,15 @@ def completion(text: object = "a wall", /, **changes: object) -> dict[str, Any]:
     }
 
 
+class _Quiet(ThreadingHTTPServer):
+    """Clients that leave in the middle are nothing to tell of."""
+
+    request_queue_size = 128
+
+    def handle_error(self, *_: object) -> None:
+        pass
+
+
 Behaviour = Callable[[Call], None]
 
 
@@ -102,7 +111,7 @@ class Hostile:
         self._under_way = 0
         self._asked: Counter[str] = Counter()
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = _Quiet(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         # Waiting for its threads would wait for those that hang.
         self._server.block_on_close = False

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-import numpy as np
+import pytest
+import torch
 from PIL import Image
+from transformers import AutoTokenizer, CLIPConfig, CLIPModel, CLIPTokenizer
+from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
 from recap_assets.captioning.endpoint.batches import batches
-from recap_assets.captioning.endpoint.candidates import Reranker
 from recap_assets.captioning.question import Generated, Question
+from recap_assets.experiment.errors import UserError
 from recap_assets_tests.captioning.endpoint.asking import FAST, Pictures, question, settings
 from recap_assets_tests.captioning.endpoint.hostile import Call, Hostile
-from recap_assets_tests.images.tar_making import noise
+from recap_assets_tests.captioning.models import bpe
+from recap_assets_tests.captioning.models.weights import random
 
 
 def three(total: int = 2) -> Question:
@@ -29,9 +34,9 @@ def choice(index: int, text: str, *logprobs: float) -> dict[str, Any]:
     return {"index": index, "message": message, "finish_reason": "stop", **told}
 
 
-def run(server: Hostile, asked: Question, reranker: Reranker | None = None) -> list[Generated]:
-    its, total = settings(server.url, endpoint_concurrency=1), len(asked.prompts)
-    made = batches(its, Pictures(total), total, [asked], 2, reranker=reranker, pace=FAST)
+def run(server: Hostile, asked: Question, **changes: Any) -> list[Generated]:
+    its, total = settings(server.url, endpoint_concurrency=1, **changes), len(asked.prompts)
+    made = batches(its, Pictures(total), total, [asked], 2, pace=FAST)
     return [one for _, rows in made for one in rows["short"]]
 
 
@@ -104,25 +109,56 @@ def test_candidates_that_fail_leave_the_others() -> None:
         assert [one.text for one in run(server, three())] == ["good", "good"]
 
 
-def test_a_reranker_chooses_by_picture_and_texts() -> None:
-    asked: list[Sequence[str]] = []
+TEXTS = ["a red wall", "nothing", "everything is green", "blue paint", "a wall that is gray"]
 
-    def last_by_alphabet(
-        pictures: Sequence[Image.Image], texts: Sequence[Sequence[str]]
-    ) -> list[int]:
-        for place, picture in enumerate(pictures):
-            assert (np.asarray(picture) == np.asarray(noise(place))).all()
-        asked.extend(texts)
-        return [max(range(len(one)), key=one.__getitem__) for one in texts]
+
+def clip(folder: Path) -> Path:
+    """A CLIP with random weights for 16 pixels."""
+    words = bpe.byte_level(("<|startoftext|>", "<|endoftext|>"))
+    tokenizer = CLIPTokenizer(vocab=words.vocab, merges=words.merges)
+    shared = {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 2}
+    text = {**shared, "num_hidden_layers": 2, "vocab_size": len(tokenizer)}
+    text |= {"eos_token_id": tokenizer.eos_token_id, "max_position_embeddings": 32}
+    vision = {**shared, "num_hidden_layers": 2, "image_size": 16, "patch_size": 8}
+    config = CLIPConfig(text_config=text, vision_config=vision, projection_dim=16)
+    random(CLIPModel, config, 0, 3.0).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    size = {"height": 16, "width": 16}
+    CLIPImageProcessorPil(size=size, crop_size=size).save_pretrained(folder)
+    return folder
+
+
+def likeliest(folder: Path, pictures: Sequence[Image.Image]) -> list[str]:
+    """The text of `TEXTS` that CLIP itself, as transformers documents it, finds for each."""
+    model = CLIPModel.from_pretrained(folder)
+    texts = AutoTokenizer.from_pretrained(folder)(TEXTS, padding=True, return_tensors="pt")
+    pixels = CLIPImageProcessorPil.from_pretrained(folder)(pictures, return_tensors="pt")
+    with torch.inference_mode():
+        found = model(**texts, **pixels).logits_per_image.argmax(-1)
+    return [TEXTS[place] for place in found.tolist()]
+
+
+def test_a_reranker_chooses_by_picture(tmp_path: Path) -> None:
+    folder = clip(tmp_path)
 
     def behave(call: Call) -> None:
-        texts = ["b", "c", "a"] if call.prompt == "short 0" else ["z", "x", "y"]
-        call.answer(choices=[choice(n, text, -n - 1.0) for n, text in enumerate(texts)])
+        call.answer(choices=[choice(n, text, -n - 1.0) for n, text in enumerate(TEXTS)])
 
+    asked = question(12, temperature=1.0, candidates=len(TEXTS))
+    expected = likeliest(folder, Pictures(12).pictures)
     with Hostile(behave) as server:
-        made = run(server, three(), last_by_alphabet)
-    assert [one.text for one in made] == ["c", "z"]
-    assert asked == [["b", "c", "a"], ["z", "x", "y"]]
+        made = run(server, asked, reranker=str(folder))
+        unranked = run(server, asked)
+    assert [one.text for one in made] == expected
+    assert len(set(expected)) > 1
+    assert {one.text for one in unranked} == {TEXTS[0]}
+
+
+def test_a_missing_reranker_is_told_before_anything_is_asked() -> None:
+    told = pytest.raises(UserError, match="reranker /no/such")
+    with Hostile(lambda call: call.answer()) as server, told:
+        run(server, three(), reranker="/no/such")
+    assert server.calls == []
 
 
 def test_more_than_was_asked_for_is_not_looked_at() -> None:

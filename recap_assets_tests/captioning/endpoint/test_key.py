@@ -74,7 +74,7 @@ ECHOES: dict[str, Behaviour] = {
 def test_a_server_that_repeats_it_makes_nobody_show_it(
     name: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.DEBUG)
     shown = ""
     with Hostile(ECHOES[name]) as server:
         try:

@@ -16,8 +16,9 @@ from recap_assets.captioning.choose import Row
 from recap_assets.captioning.decode import write
 from recap_assets.captioning.families.chat import Chat
 from recap_assets.captioning.families.family import Decoding
-from recap_assets.captioning.generate import caption
+from recap_assets.captioning.generate import Held, batches, caption
 from recap_assets.captioning.load import load
+from recap_assets.captioning.question import Question
 from recap_assets.experiment.captioner_settings import Captioner as Settings
 from recap_assets.experiment.errors import UserError
 from recap_assets_tests.captioning.families.kinds import Kind
@@ -135,6 +136,24 @@ def test_questions_without_a_picture(kind: Kind, wild: Path) -> None:
     assert got == [written(model, asked(processor, None, prompt), limit) for prompt in prompts]
     assert [list(row) for row in decoding.prompts] == [
         asked(processor, None, prompt)["input_ids"][0].tolist() for prompt in prompts
+    ]
+
+
+def test_a_style_about_texts_stands_beside_one_about_pictures(kind: Kind, wild: Path) -> None:
+    captioner, pictures = load(wild), uneven(3)
+    texts = ["short caption: a red wall", "short caption: gray", "everything"]
+    questions = [
+        Question("long", ["long caption:"] * 3, 9, [0] * 3),
+        Question("short", texts, 12, [0] * 3, picture=False),
+    ]
+    made = [one for _, one in batches(captioner, Held(pictures), 3, questions, batch=2)]
+    got = {style: [row for one in made for row in one[style]] for style in ("long", "short")}
+    assert got["long"] == caption(captioner, pictures, {"a": ("long caption:", 9)})["a"]
+    model, processor = AutoModelForImageTextToText.from_pretrained(wild), kind.tokens.args[0](wild)
+    expected = [written(model, asked(processor, None, text), 12) for text in texts]
+    ends = captioner.family.ends
+    assert [row.n_tokens for row in got["short"]] == [
+        len(row) - (row[-1] in ends) for row in expected
     ]
 
 
