@@ -86,7 +86,8 @@ def place(tmp_path: Path) -> Path:
 
 
 def alone(folder: Path, until: int = SETTINGS.steps) -> grouped.Learned:
-    return grouped.learn(folder / "model", ALONE, SETTINGS, until, folder / "alone.safetensors")
+    saved = folder / f"alone-{until}.safetensors"
+    return grouped.learn(folder / "model", ALONE, SETTINGS, until, saved)
 
 
 def test_processes_have_unequally_many_pictures_and_some_have_none() -> None:
@@ -99,19 +100,13 @@ def test_processes_have_unequally_many_pictures_and_some_have_none() -> None:
 
 @posix
 @pytest.mark.slow
-def test_processes_learn_what_one_learns(place: Path) -> None:
-    start, expected = alone(place, 0), alone(place)
-    for found in together(place, 2, SETTINGS.steps):
-        check_alike(found, expected, start)
-
-
-@posix
-@pytest.mark.slow
-def test_processes_go_on_from_a_save_of_others(place: Path) -> None:
+def test_processes_learn_what_one_learns_and_go_on_from_a_save_of_others(place: Path) -> None:
     """Two processes end after step 4, three go on from the save of step 3, and one would too."""
-    start, expected = alone(place, 0), alone(place)
-    together(place, 2, 4)
-    (place / "alone.safetensors").write_bytes((place / "save.safetensors").read_bytes())
+    start, half, expected = alone(place, 0), alone(place, 4), alone(place)
+    for found in together(place, 2, 4):
+        check_alike(found, half, start)
+    saved = (place / "save.safetensors").read_bytes()
     for found in together(place, 3, SETTINGS.steps):
         check_alike(found, expected, start)
+    (place / f"alone-{SETTINGS.steps}.safetensors").write_bytes(saved)
     check_alike(alone(place), expected, start)
