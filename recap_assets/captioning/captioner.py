@@ -20,10 +20,12 @@ class Captioner:
     """A model ready for use, in evaluation mode.
 
     `digest` names the files it was loaded from and is "" for weights that were never saved.
-    `encodes` counts the pictures that went through the image encoder to be captioned.
+    `encodes` counts the pictures that went through the image encoder to be captioned; `most` is
+    the largest batch that memory was found to have room for, None while none was too large.
     """
 
     family: Family
     settings: Settings
     digest: str = ""
     encodes: int = 0
+    most: int | None = None

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from recap_assets.captioning.families import registry
+from recap_assets.captioning.fetch import fetch
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.fingerprint import digest, folder_digest
 
-# Without pickles: neither *.bin nor *.pt is ever fetched.
-_WANTED = ["*.json", "*.txt", "*.model", "*.jinja", "*.safetensors"]
+_PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 # One of these per kind of tokenizer that a family may bring.
 _TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "spiece.model")
 
@@ -24,67 +24,73 @@ class Files(NamedTuple):
     architecture: str
 
 
-def locate(model: str | Path, revision: str | None = None) -> Files:
+def locate(model: str | Path, revision: str | None = None, *, code: bool = False) -> Files:
     """The files of a folder, or of a hub id at a revision (fetched if the cache has them not).
 
     A folder's digest is over its content; that of a hub model over its id and commit, because the
-    hub's cache may hold a part of its files only.
+    hub's cache may hold a part of its files only. code: whether the model may bring code along.
 
     Raises:
         UserError: if it is not there, is no captioner of a supported family, or has no safetensors.
     """
+    folder = fetch("captioner", model, revision, code=code)
+    name = f"{model}" if revision is None else f"{model} at {revision}"
+    architecture = _architecture(name, folder)
+    _check_weights(name, folder)
+    _check_tokenizer(name, folder)
     if Path(model).is_dir():
-        folder = Path(model)
-        architecture = _check(model, folder)
         return Files(folder, folder_digest(folder), architecture)
-    if isinstance(model, Path):
-        raise UserError(f"captioner {model}: there is no such folder; correct the path")
-    folder = _fetch(model, revision)
-    architecture = _check(model, folder)
-    return Files(folder, digest({"hub": model, "commit": folder.name}), architecture)
+    return Files(folder, digest({"hub": str(model), "commit": folder.name}), architecture)
 
 
-def _fetch(model: str, revision: str | None) -> Path:
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(snapshot_download(model, revision=revision, allow_patterns=_WANTED))
-    except (OSError, ValueError) as error:
-        name = model if revision is None else f"{model} at {revision}"
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(
-            f"captioner {name}: neither a folder nor to be had from the hub ({reason}); "
-            "correct the name, or download the model and name its folder"
-        ) from error
-
-
-def _check(model: str | Path, folder: Path) -> str:
-    """The architecture of a folder that may be loaded."""
+def _architecture(name: str, folder: Path) -> str:
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         families = config.get("architectures") or [config.get("model_type", "unknown")]
     except (OSError, ValueError, AttributeError) as error:
         raise UserError(
-            f"captioner {model}: not a model folder (no readable config.json); "
+            f"captioner {name}: not a model folder (no readable config.json); "
             "name a folder that save_pretrained wrote"
         ) from error
     architecture = registry.supported(families)
     if architecture is None:
         raise UserError(
-            f"captioner {model}: its family {', '.join(map(str, families))} is not supported; "
+            f"captioner {name}: its family {', '.join(map(str, families))} is not supported; "
             f"use one of {', '.join(registry.FAMILIES)}"
         )
-    if not any(folder.glob("*.safetensors")):
-        pickled = any(folder.glob("*.bin")) or any(folder.glob("*.pt"))
-        reason = "pickled weights can run any code" if pickled else "it has no weights"
+    return architecture
+
+
+def _check_weights(name: str, folder: Path) -> None:
+    lacking = sorted(file for file in _shards(folder) if not (folder / file).exists())
+    if lacking:
         raise UserError(
-            f"captioner {model}: no .safetensors file ({reason}); "
-            "name a revision that has one, or convert it with save_pretrained"
+            f"captioner {name}: {len(lacking)} of its weight files are missing, {lacking[0]} "
+            "first; fetch or save it again"
         )
-    if not any((folder / name).exists() for name in _TOKENIZERS):
+    if any(folder.glob("*.safetensors")):
+        return
+    pickled = any(any(folder.glob(pattern)) for pattern in _PICKLED)
+    reason = "pickled weights can run any code" if pickled else "it has no weights"
+    raise UserError(
+        f"captioner {name}: no .safetensors file ({reason}); "
+        "name a revision that has one, or convert it with save_pretrained"
+    )
+
+
+def _shards(folder: Path) -> set[str]:
+    """The files that an index of sharded weights names; none without an index."""
+    index = folder / "model.safetensors.index.json"
+    try:
+        return set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        return set()
+
+
+def _check_tokenizer(name: str, folder: Path) -> None:
+    if not any((folder / file).exists() for file in _TOKENIZERS):
         # transformers would go on with a tokenizer that knows no words.
         raise UserError(
-            f"captioner {model}: no tokenizer ({' or '.join(_TOKENIZERS[:2])}); "
+            f"captioner {name}: no tokenizer ({' or '.join(_TOKENIZERS[:2])}); "
             "save the tokenizer into the same folder"
         )
-    return architecture

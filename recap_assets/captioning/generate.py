@@ -1,17 +1,26 @@
-"""Captioning pictures in several styles over one encoding of each picture."""
+"""Captioning the pictures of a source in several styles over one encoding of each picture."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from itertools import islice, repeat
 
 from PIL import Image
 
+from recap_assets.captioning import processors, rerank
+from recap_assets.captioning.answer import Answerer, Shown
 from recap_assets.captioning.captioner import Captioner
-from recap_assets.captioning.decode import greedy
-from recap_assets.captioning.families.family import Family
+from recap_assets.captioning.feed import Feed, Read, ReadError, sensible
 from recap_assets.captioning.question import Generated, Question, Source
-from recap_assets.captioning.read import read
+from recap_assets.captioning.read import View
+from recap_assets.captioning.recover import Recovering
+from recap_assets.captioning.rerank import Reranker
+from recap_assets.captioning.room import Rooms
 from recap_assets.experiment.errors import UserError
+
+# Batches that may be read before they are asked for.
+_AHEAD = 2
 
 
 def caption(
@@ -30,8 +39,7 @@ def caption(
         for style, (prompt, limit) in prompts.items()
     ]
     results: dict[str, list[Generated]] = {style: [] for style in prompts}
-    source = _Held(pictures)
-    for _, made in batches(captioner, source, total, questions, batch):
+    for _, made in batches(captioner, Held(pictures), total, questions, batch):
         for style, captions in made.items():
             results[style] += captions
     return results
@@ -43,64 +51,81 @@ def batches(
     """Batch by batch, the place of its first picture, and for each style what was made of them.
 
     Args:
-        source: the pictures at places 0 to `total`, asked for in order.
+        source: the pictures at places 0 to `total`.
         questions: the styles asked of every picture, all over one encoding of it.
         batch: the most pictures that are encoded at once.
 
+    A caption depends on its picture, prompt, seed and settings only (on a GPU to the rounding of
+    its matrix products, which may differ with the number of pictures). A picture that fails while
+    others work is an answer with an error. What is done between two batches is not timed or
+    tracked by torch.
+
     Raises:
-        UserError: if prompt and caption are longer than the model can write; as the source does.
+        UserError: if prompt and caption are longer than the model can write, if the model's
+            settings ask for what is not supported, or nothing fits into memory; as the source does.
     """
-    import torch
-
-    _check(captioner.family, questions)
-    for start in range(0, total, batch):
-        stop = min(start + batch, total)
-        inputs = read(captioner, source(start, stop))
-        # Not around the yield: what happens between two batches is none of its business.
-        with torch.inference_mode():
-            memory = captioner.family.encode(inputs)
-            captioner.encodes += stop - start
-            made = _answer(captioner.family, memory, questions, start, stop)
-        yield start, made
-
-
-def _answer(
-    family: Family, memory: object, questions: Sequence[Question], start: int, stop: int
-) -> dict[str, list[Generated]]:
-    import torch
-
-    rows = [(question, i) for i in range(start, stop) for question in questions]
-    limits = [question.max_tokens for question, _ in rows]
-    decoding = family.prime(
-        memory,
-        torch.tensor([i - start for _, i in rows]),
-        [question.prompts[i] for question, i in rows],
-        max(limits),
-    )
-    made: dict[str, list[Generated]] = {question.style: [] for question in questions}
-    for (question, _), tokens in zip(rows, greedy(decoding, family.ends, limits), strict=True):
-        made[question.style].append(_generated(family, tokens))
-    return made
+    pictured, textual = _halves(captioner, questions)
+    rooms = Rooms(captioner.family, questions)
+    reranker = _reranker(captioner, pictured)
+    by_picture = Recovering(Answerer(captioner, pictured, rooms, reranker))
+    by_text = Recovering(Answerer(captioner, textual, rooms))
+    stream = _read(captioner, reranker, source, total, batch) if pictured else _nothing(total)
+    start = 0
+    with closing(stream):
+        while read := list(islice(stream, captioner.most or batch)):
+            places = range(start, start + len(read))
+            shown = [
+                one if isinstance(one, ReadError) else Shown(place, one)
+                for place, one in zip(places, read, strict=True)
+            ]
+            answers = by_picture(shown) if pictured else [{} for _ in places]
+            if textual:
+                told = by_text([Shown(place, ()) for place in places])
+                answers = [a | b for a, b in zip(answers, told, strict=True)]
+            yield start, {q.style: [one[q.style] for one in answers] for q in questions}
+            start += len(read)
 
 
-def _check(family: Family, questions: Sequence[Question]) -> None:
-    for question in questions:
-        for prompt in dict.fromkeys(question.prompts):
-            room = family.room(prompt)
-            if room is not None and question.max_tokens > room:
-                raise UserError(
-                    f"style {question.style!r}: max_tokens {question.max_tokens} is more than the "
-                    f"{room} tokens the captioner has after its prompt; lower max_tokens to {room}"
-                )
+def _halves(
+    captioner: Captioner, questions: Sequence[Question]
+) -> tuple[list[Question], list[Question]]:
+    """The questions about pictures, and those about texts alone.
+
+    Raises:
+        UserError: if the model cannot answer them as they are asked.
+    """
+    processors.check(captioner.family.generation, captioner.settings.model)
+    texts = [question for question in questions if not question.picture]
+    if texts and not captioner.family.text_only:
+        raise UserError(
+            f"style {texts[0].style!r}: captioner {captioner.settings.model} answers about "
+            "pictures only; remove `picture: false`, or use a chat model"
+        )
+    return [question for question in questions if question.picture], texts
 
 
-def _generated(family: Family, tokens: list[int]) -> Generated:
-    finished = bool(tokens) and tokens[-1] in family.ends
-    own = tokens[:-1] if finished else tokens
-    return Generated(family.text(own), finished, len(own))
+def _reranker(captioner: Captioner, questions: Sequence[Question]) -> Reranker | None:
+    name = captioner.settings.reranker
+    several = any(question.candidates > 1 for question in questions)
+    return rerank.load(name) if name is not None and several else None
 
 
-class _Held:
+def _read(
+    captioner: Captioner, reranker: Reranker | None, source: Source, total: int, batch: int
+) -> Generator[Read]:
+    settings = captioner.settings
+    decoders = settings.decoders if settings.decoders is not None else sensible(total)
+    readers = [captioner.family.reader, *([reranker.reader] if reranker else [])]
+    seen = [View(reader, settings.view == "square") for reader in readers]
+    yield from Feed(seen, decoders, _AHEAD * batch)(source, total)
+
+
+def _nothing(total: int) -> Generator[Read]:
+    """What is read of pictures that nobody asks about."""
+    yield from repeat((), total)
+
+
+class Held:
     """Pictures that are in memory, as a source."""
 
     def __init__(self, pictures: Sequence[Image.Image]) -> None:
@@ -108,3 +133,6 @@ class _Held:
 
     def __call__(self, start: int, stop: int) -> list[Image.Image]:
         return list(self._pictures[start:stop])
+
+    def part(self, start: int, stop: int) -> Held:
+        return Held(self._pictures[start:stop])

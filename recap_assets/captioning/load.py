@@ -31,7 +31,7 @@ def load(model: str | Path, settings: Settings | None = None) -> Captioner:
         UserError: as `files.locate`, and if the files are damaged or do not fit together.
     """
     how = settings or Settings(model=str(model))
-    files = locate(model, how.revision)
+    files = locate(model, how.revision, code=how.trust_remote_code)
     key = (files.digest, how.model_dump_json(exclude=_BESIDE))
     captioner = _loaded.pop(key, None) or _read(model, files, how)
     _loaded[key] = captioner

@@ -10,7 +10,10 @@ from PIL import Image
 
 
 class Source(Protocol):
-    """The pictures of a shard that are to be captioned, by their places. Picklable."""
+    """The pictures of a shard that are to be captioned, by their places.
+
+    Picklable, and fit to be called from several threads at once.
+    """
 
     def __call__(self, start: int, stop: int) -> list[Image.Image]:
         """The RGB pictures from place `start` up to `stop`, in order.
@@ -18,6 +21,9 @@ class Source(Protocol):
         Raises:
             UserError: if the shard changed since it was indexed.
         """
+
+    def part(self, start: int, stop: int) -> Source:
+        """The pictures of these places alone, to be sent to another process."""
 
 
 @dataclass(frozen=True)

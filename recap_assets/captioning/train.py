@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from recap_assets.captioning.captioner import Captioner
+from recap_assets.captioning.dropout import dropping
 from recap_assets.captioning.families.family import Inputs
 
 Batch = tuple[Inputs, Sequence[int], Sequence[str], Sequence[str]]
@@ -49,7 +50,8 @@ def train(
 
     family = captioner.family
     modules = [family.model.get_submodule(name) for part in parts for name in family.parts[part]]
-    weights = [weight for module in modules for weight in module.parameters()]
+    # Tied weights are in two modules; the optimizer takes them once.
+    weights = list(dict.fromkeys(weight for module in modules for weight in module.parameters()))
     optimizer = torch.optim.AdamW(
         weights, lr=lr, betas=(0.9, 0.98), weight_decay=weight_decay, fused=True
     )
@@ -87,12 +89,8 @@ def _training(model: Any, modules: Sequence[Any], dropout: float, seed: int) -> 
     """
     import torch
 
-    layers = [m for module in modules for m in module.modules() if isinstance(m, torch.nn.Dropout)]
-    before = [layer.p for layer in layers]
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), dropping(modules, dropout):
         torch.manual_seed(seed)
-        for layer in layers:
-            layer.p = dropout
         model.eval().requires_grad_(False)
         for module in modules:
             module.train().requires_grad_(True)
@@ -100,5 +98,3 @@ def _training(model: Any, modules: Sequence[Any], dropout: float, seed: int) -> 
             yield
         finally:
             model.eval().requires_grad_(True)
-            for layer, p in zip(layers, before, strict=True):
-                layer.p = p

@@ -20,12 +20,14 @@ _FILE = "model_index.json"
 class Index:
     """The family of a model and the parts with weights that it has.
 
-    pipeline: the class that it is for. parts: attributes of its networks.
+    pipeline: the class that it is for. parts: attributes of its networks. zeros: whether no prompt
+    is zeros to it (`force_zeros_for_empty_prompt`), where it says so.
     """
 
     family: type[Family]
     pipeline: str
     parts: tuple[str, ...]
+    zeros: bool | None
 
     def network(self, part: str) -> str:
         """The class of a network, "library.Class"."""
@@ -35,6 +37,12 @@ class Index:
     def texts(self) -> list[TextPart]:
         """The text encoders that it has."""
         return [text for text in self.family.texts if text.encoder in self.parts]
+
+    @property
+    def absent(self) -> list[str]:
+        """The attributes of the text encoders that it lacks."""
+        lacking = [text for text in self.family.texts if text.encoder not in self.parts]
+        return [name for text in lacking for name in (text.encoder, text.tokenizer)]
 
     @property
     def folders(self) -> list[str]:
@@ -115,7 +123,8 @@ def _index(model: str | Path, told: Any) -> Index:
             f"name a model for {' or '.join(known())}"
         )
     absent = {part for part in family.optional if not any(told.get(part) or ())}
-    return Index(family, name, tuple(part for part in family.networks if part not in absent))
+    parts = tuple(part for part in family.networks if part not in absent)
+    return Index(family, name, parts, told.get("force_zeros_for_empty_prompt"))
 
 
 def _json(path: Path) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,14 @@ from recap_assets.experiment.quiet import quiet
 if TYPE_CHECKING:
     from recap_assets.diffusion.families.family import Family
 
-_UNUSED: dict[str, Any] = {"safety_checker": None, "requires_safety_checker": False}
+#: What would change pictures or be loaded for nothing; a pipeline takes those that it knows.
+_UNUSED: dict[str, Any] = {
+    "safety_checker": None,
+    "requires_safety_checker": False,
+    "image_encoder": None,
+    "feature_extractor": None,
+    "add_watermarker": False,
+}
 
 
 def load(model: str | Path, revision: str | None = None, resolution: int | None = None) -> Family:
@@ -53,17 +61,21 @@ def _from_pretrained(model: str | Path, revision: str | None, resolution: int | 
             part: _network(model, folder, part, index.network(part)) for part in index.parts
         }
         kind = getattr(diffusers, index.pipeline)
-        pipeline = kind.from_pretrained(folder, **_unused(kind), **networks)
+        # diffusers wants to be told of parts that a model was saved without.
+        absent = dict.fromkeys(index.absent)
+        pipeline = kind.from_pretrained(folder, **_unused(kind), **absent, **networks)
     for text in index.texts:
         _check_tokens(
             model, text.encoder, getattr(pipeline, text.tokenizer), networks[text.encoder]
         )
-    return index.family(pipeline, resolution)
+    family = index.family(pipeline, resolution)
+    _check_resolution(model, family)
+    return family
 
 
 def _unused(kind: Any) -> dict[str, Any]:
-    """What keeps a pipeline's safety checker out, where it has one."""
-    return _UNUSED if "safety_checker" in kind._optional_components else {}
+    known = inspect.signature(kind.__init__).parameters
+    return {name: value for name, value in _UNUSED.items() if name in known}
 
 
 def _folder(model: str | Path, revision: str | None) -> Path:
@@ -105,4 +117,12 @@ def _check_tokens(model: str | Path, part: str, words: Any, encoder: Any) -> Non
         raise UserError(
             f"text-to-image model {model}: its tokenizer has {tokens} tokens, its text encoder "
             f"{rows} ({part}); save the tokenizer it was trained with"
+        )
+
+
+def _check_resolution(model: str | Path, family: Family) -> None:
+    if family.resolution % family.grain:
+        raise UserError(
+            f"t2i.resolution {family.resolution}: text-to-image model {model} draws sides that are "
+            f"a multiple of {family.grain}; choose one"
         )

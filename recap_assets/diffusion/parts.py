@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from recap_assets.diffusion.families.family import Family
@@ -38,6 +38,13 @@ class Trainable:
         for module in self._modules.values():
             module.eval().requires_grad_(False)
             _checkpointing(module, False)
+
+
+def park(family: Family, used: Collection[str]) -> None:
+    """Take the networks that training does not use off the device, for they need its memory."""
+    for part, module in family.modules().items():
+        if part not in used:
+            module.to("cpu")
 
 
 def _checkpointing(module: Any, on: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from recap_assets.experiment.endpoint_rules import endpoint_problems
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.keys import ALT, check_key, step_key
 from recap_assets.experiment.mix_entry import MixEntry
@@ -27,6 +28,7 @@ def problems(config: Config) -> Iterator[str]:
     yield from _dataset_problems(config.dataset)
     yield from _named_problems(config)
     yield from style_problems(config)
+    yield from endpoint_problems(config)
     yield from _arm_problems(config)
     yield from _t2i_problems(config)
     yield from _metric_problems(config)

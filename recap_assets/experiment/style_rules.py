@@ -24,6 +24,7 @@ def style_problems(config: Config) -> Iterator[str]:
         if style.captioner in config.captioners:
             yield from _step_problems(name, style, config.captioners[style.captioner])
     yield from _ring_problems(config.styles)
+    yield from _tuning_problems(config)
 
 
 def _prompt_problems(name: str, style: Style, styles: Mapping[str, Style]) -> Iterator[str]:
@@ -73,6 +74,17 @@ def _ring_problems(styles: Mapping[str, Style]) -> Iterator[str]:
         template.order({name: _reads(style) for name, style in styles.items()})
     except UserError as error:
         yield f"styles: {error}"
+
+
+def _tuning_problems(config: Config) -> Iterator[str]:
+    for name in config.human.captions:
+        style = config.styles.get(name)
+        captioner = config.captioners.get(style.captioner) if style else None
+        if style and captioner and captioner.tune and _reads(style):
+            yield (
+                f"human.captions.{name}: a captioner is tuned on plain prompts, and that of style "
+                f"{name!r} quotes {', '.join(_reads(style))}; remove it here, or quote nothing"
+            )
 
 
 def _reads(style: Style) -> list[str]:

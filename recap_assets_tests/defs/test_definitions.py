@@ -167,6 +167,15 @@ def test_partitions_follow_the_file(project: Project) -> None:
     assert parents(definitions, "samples", "tagged-both-s4", "t2i_checkpoint") == {"tagged-both-s4"}
 
 
+def test_weights_on_the_way_are_rows_that_read_their_arm(project: Project) -> None:
+    more = small_project.change(project, "t2i.checkpoints", [1])
+    definitions = build(more)
+    row, arm = "mix-both-s0-step1", {"mix-both-s0"}
+    assert parents(definitions, "samples", row, "t2i_checkpoint") == arm
+    assert parents(definitions, "samples", "mix-both-s0", "t2i_checkpoint") == arm
+    assert parents(definitions, "metrics", row, "samples") == {row}
+
+
 def test_a_new_style_is_new_code_for_every_shard(project: Project) -> None:
     def version(of: Project) -> str | None:
         specs = build(of).resolve_all_asset_specs()

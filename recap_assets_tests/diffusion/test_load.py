@@ -111,7 +111,7 @@ def test_an_index_that_names_no_pipeline(folder: Path, text: str) -> None:
     assert "name a model for StableDiffusionPipeline" in refused(folder)
 
 
-@pytest.mark.parametrize("kind", ["StableDiffusionXLPipeline", "StableDiffusionInpaintPipeline"])
+@pytest.mark.parametrize("kind", ["FluxPipeline", "StableDiffusionInpaintPipeline"])
 def test_another_kind_of_pipeline(folder: Path, kind: str) -> None:
     edit(folder / "model_index.json", _class_name=kind)
     assert f"names '{kind}'" in refused(folder)

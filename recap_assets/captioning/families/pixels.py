@@ -14,32 +14,84 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from recap_assets.captioning.families.family import Inputs, Reader
+from recap_assets.images.decode import MAX_PIXELS
 
 if TYPE_CHECKING:
     import torch
 
 
-@dataclass(frozen=True)
 class PixelReader(Reader):
     """`pixel_values` of one picture by an image processor of transformers (PIL backend).
 
     uint8 [1, H, W, 3], to be scaled by `Scaling`, if the processor scales last; else what it makes
-    itself, float32 [1, ...].
+    itself, float32 [1, ...]. One that only resizes, or resizes and crops, is not taken along to
+    other processes: Pillow does the same without it.
     """
 
-    processor: Any
+    def __init__(self, processor: Any) -> None:
+        self._steps = Steps.of(processor) if scales_last(processor) else None
+        self._processor = processor if self._steps is None else None
+        self._plain = scales_last(processor)
 
     def __call__(self, picture: Image.Image) -> Inputs:
-        if not scales_last(self.processor):
-            made = self.processor(images=[picture], return_tensors="np")
+        if self._steps is not None:
+            return {"pixel_values": np.asarray(self._steps(picture))[None]}
+        assert self._processor is not None
+        if not self._plain:
+            made = self._processor(images=[picture], return_tensors="np")
             return {"pixel_values": np.asarray(made["pixel_values"], np.float32)}
-        side = fixed_size(self.processor)
-        if side is not None:
-            resized = picture.resize(side, self.processor.resample)
-            return {"pixel_values": np.asarray(resized)[None]}
         plain = {"do_rescale": False, "do_normalize": False, "return_tensors": "np"}
-        pixels = self.processor(images=[picture], **plain)["pixel_values"]
+        pixels = self._processor(images=[picture], **plain)["pixel_values"]
         return {"pixel_values": np.ascontiguousarray(pixels.transpose(0, 2, 3, 1))}
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What most image processors do to the pixels of a picture: resize it, then cut the middle.
+
+    size: width and height, or what the shorter side becomes. crop: width and height.
+    """
+
+    size: tuple[int, int] | int
+    crop: tuple[int, int] | None
+    resample: int
+
+    @classmethod
+    def of(cls, processor: Any) -> Steps | None:
+        """The steps of a processor that scales last, None if it does something else."""
+        size, crop = processor.size, processor.crop_size if processor.do_center_crop else None
+        middle = (int(crop.width), int(crop.height)) if crop else None
+        resample = int(processor.resample)
+        if not processor.do_resize or size.longest_edge or size.max_height or size.max_width:
+            return None
+        if size.height and size.width:
+            whole = (int(size.width), int(size.height))
+            fits = middle is None or (middle[0] <= whole[0] and middle[1] <= whole[1])
+            return cls(whole, middle, resample) if fits else None
+        short = int(size.shortest_edge or 0)
+        return cls(short, middle, resample) if middle and max(middle) <= short else None
+
+    def __call__(self, picture: Image.Image) -> Image.Image:
+        """The picture of the size that the model reads.
+
+        Raises:
+            ValueError: if its sides are so unequal that it would not fit into memory.
+        """
+        resized = picture.resize(self._target(picture), self.resample)
+        if self.crop is None:
+            return resized
+        width, height = self.crop
+        left, top = (resized.width - width) // 2, (resized.height - height) // 2
+        return resized.crop((left, top, left + width, top + height))
+
+    def _target(self, picture: Image.Image) -> tuple[int, int]:
+        if not isinstance(self.size, int):
+            return self.size
+        short, long = sorted(picture.size)
+        other = int(self.size * long / short)
+        if self.size * other > MAX_PIXELS:
+            raise ValueError(f"{picture.width} x {picture.height} pixels are too long and thin")
+        return (self.size, other) if picture.width <= picture.height else (other, self.size)
 
 
 def scales_last(processor: Any) -> bool:
@@ -47,18 +99,11 @@ def scales_last(processor: Any) -> bool:
     from transformers.image_processing_backends import PilBackend
 
     own = type(processor)
-    steps = ("_preprocess", "resize", "center_crop", "rescale", "normalize")
+    steps = ("_preprocess", "process_image", "resize", "center_crop", "rescale", "normalize")
     plain = isinstance(processor, PilBackend) and all(
         getattr(own, step) is getattr(PilBackend, step) for step in steps
     )
     return plain and not processor.do_pad
-
-
-def fixed_size(processor: Any) -> tuple[int, int] | None:
-    """(width, height) if all it does to a picture is to resize it to that."""
-    size = processor.size
-    fixed = processor.do_resize and not processor.do_center_crop and size.height and size.width
-    return (size.width, size.height) if fixed else None
 
 
 @dataclass(frozen=True)
