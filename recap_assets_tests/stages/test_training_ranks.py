@@ -7,8 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.project import Project
 from recap_assets.stages import checkpoint, graph
 from recap_assets.stages.progress import listening
+from recap_assets_tests.alive import alive, wait_until
 from recap_assets_tests.small_project import change, heed_ctrl_c, opened
 
 pytestmark = [
@@ -112,7 +112,7 @@ def running(project: Project) -> Iterator[tuple[subprocess.Popen[str], list[psut
         preexec_fn=heed_ctrl_c,
     ) as process:
         try:
-            wait_until(lambda: process.poll() is not None or _saves(project) != [])
+            wait_until(lambda: process.poll() is not None or _saves(project) != [], 250)
             assert process.poll() is None, process.communicate()[1]
             yield process, psutil.Process(process.pid).children(recursive=True)
         finally:
@@ -123,23 +123,16 @@ def _saves(project: Project) -> list[Path]:
     return list((project.root / "training").rglob("*.safetensors"))
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 250) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def test_ctrl_c_leaves_no_process_and_what_was_saved(two: Project) -> None:
     asked = change(change(two, "t2i.steps", 100_000), "t2i.save_every", 2)
     with running(asked) as (process, others):
-        os.killpg(process.pid, signal.SIGINT)
+        process.send_signal(signal.SIGINT)
         _, told = process.communicate(timeout=200)
+        wait_until(lambda: not alive(others), 30)
     assert process.returncode == 130, told[-2000:]
     assert told.strip().splitlines()[-1] == "recap: stopped; what was finished is kept"
     assert "Traceback" not in told
     assert len(others) >= 3
-    assert not [one for one in others if one.is_running()]
     assert not list(asked.root.rglob(".tmp-*"))
     assert len(_saves(asked)) == 1
 
@@ -149,5 +142,5 @@ def test_kill_9_leaves_no_process(two: Project) -> None:
     with running(asked) as (process, others):
         process.kill()
         process.communicate(timeout=200)
-        wait_until(lambda: not [one for one in others if one.is_running()], 30)
+        wait_until(lambda: not alive(others), 30)
     assert len(others) >= 3
