@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from recap_assets.diffusion.families.from_scratch import from_scratch
@@ -19,6 +20,10 @@ from recap_assets.stages.progress import tell
 if TYPE_CHECKING:
     from recap_assets.diffusion.families.family import Family
     from recap_assets.diffusion.run import Record
+
+
+#: Trains an arm once through, as `run` does.
+Once = Callable[[Project, str, str], None]
 
 
 def missing(project: Project, key: str, version: str) -> dict[int, str]:
@@ -45,14 +50,14 @@ def ahead(project: Project, key: str, version: str) -> int:
     return (max(later) - done if later else 0) + (max(earlier) if earlier else 0)
 
 
-def complete(project: Project, key: str, version: str) -> int:
-    """Train the arm until nothing is missing; how many steps that took. Raises as `run`."""
+def complete(project: Project, key: str, version: str, once: Once) -> int:
+    """Train the arm until nothing is missing; how many steps that took. Raises as `once`."""
     steps = ahead(project, key, version)
     state = saves(project, key, version)
     while todo := missing(project, key, version):
         if (state.step() or 0) >= max(todo):
             state.drop()
-        run(project, key, version)
+        once(project, key, version)
         state.drop()
     return steps
 
