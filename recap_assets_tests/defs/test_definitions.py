@@ -116,6 +116,8 @@ def test_checks_are_partitioned_like_their_asset(definitions: dg.Definitions) ->
     assert checks == {
         "decode_error_rate": "images",
         "not_utf8_share": "images",
+        "enough_human_captions": "captioner",
+        "tuning_paid": "captioner",
         "caption_error_rate": "recaptions",
         "over_limit_share": "recaptions",
         "repeated_caption_share": "recaptions",
