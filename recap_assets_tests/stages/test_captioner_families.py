@@ -14,8 +14,8 @@ from PIL import Image
 
 from recap_assets.captioning.captioner import Captioner
 from recap_assets.captioning.generate import Held, batches, caption
-from recap_assets.captioning.question import Question
 from recap_assets.captioning.load import load
+from recap_assets.captioning.question import Question
 from recap_assets.experiment.project import Project
 from recap_assets.stages import captioner, manifest, recipes
 from recap_assets_tests import small_project
