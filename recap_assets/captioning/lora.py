@@ -46,7 +46,8 @@ class Adapter:
         """Write adapter_config.json and adapter_model.safetensors; recap.yaml names `base`."""
         how = self.peft.peft_config[_NAME]
         how.base_model_name_or_path, how.revision = base_name(base), revision
-        self.peft.save_pretrained(folder)
+        # No layer of words is adapted; peft would ask a hub for the base's config to find out.
+        self.peft.save_pretrained(folder, save_embedding_layers=False)
         told = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         # peft keeps them as a set, whose order differs from process to process.
         told["target_modules"] = sorted(told["target_modules"])
@@ -80,7 +81,9 @@ def attach(
         )
     scale: Any = alpha  # which may be any number, whatever the annotation of peft says
     how = LoraConfig(r=rank, lora_alpha=scale, lora_dropout=dropout, target_modules=names)
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), warnings.catch_warnings():
+        # peft asks models for a property that transformers renames.
+        warnings.simplefilter("ignore", FutureWarning)
         torch.manual_seed(seed)
         return Adapter(get_peft_model(family.model, how))
 
@@ -116,7 +119,8 @@ def merge(family: Family, folder: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what is told here
         adapted = PeftModel.from_pretrained(family.model, folder)
-    names = set(get_peft_model_state_dict(adapted)) ^ set(load_file(folder / WEIGHTS))
+    known = get_peft_model_state_dict(adapted, save_embedding_layers=False)
+    names = set(known) ^ set(load_file(folder / WEIGHTS))
     if names:
         # peft would go on with random weights, or without some.
         raise ValueError(f"{len(names)} weights are not those of an adapter, {min(names)} first")

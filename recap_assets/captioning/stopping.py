@@ -80,7 +80,7 @@ class Stopping:
     def _standing(self, step: int) -> Standing:
         with self.student.ready() as captioner:
             scores = self.validation.scores(captioner)
-            loss = self.validation.loss(captioner)
+            loss = self.validation.loss(captioner, self.how.batch)
         known = [value for one in scores.values() if (value := one["cider"]) is not None]
         return Standing(step, sum(known) / len(known) if known else None, loss)
 

@@ -35,11 +35,11 @@ class Validation:
         said = self._captions(captioner)
         return {style: self._measured(rows, said[style]) for style, rows in self.styles.items()}
 
-    def loss(self, captioner: Captioner) -> float:
-        """Nats per caption token, the mean over batches by their number of captions."""
+    def loss(self, captioner: Captioner, size: int) -> float:
+        """Nats per caption token, the mean over batches of `size` by their number of captions."""
         import torch
 
-        family, size = captioner.family, captioner.settings.batch
+        family = captioner.family
         shown = self.examples.read(captioner)
         rows = [row for several in self.styles.values() for row in several]
         total = 0.0

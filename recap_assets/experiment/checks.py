@@ -11,6 +11,7 @@ from recap_assets.experiment.keys import ALT, check_key, step_key
 from recap_assets.experiment.mix_entry import MixEntry
 from recap_assets.experiment.nearest import did_you_mean
 from recap_assets.experiment.style_rules import style_problems
+from recap_assets.experiment.tune_rules import tune_problems
 
 if TYPE_CHECKING:
     from recap_assets.experiment.config import Config, Dataset
@@ -29,6 +30,7 @@ def problems(config: Config) -> Iterator[str]:
     yield from _named_problems(config)
     yield from style_problems(config)
     yield from endpoint_problems(config)
+    yield from tune_problems(config)
     yield from _arm_problems(config)
     yield from _t2i_problems(config)
     yield from _metric_problems(config)
@@ -104,6 +106,8 @@ def _t2i_problems(config: Config) -> Iterator[str]:
             yield f"t2i.checkpoints: {step} is after the last of {t2i.steps} steps; drop it"
     if t2i.accumulate > t2i.batch:
         yield f"t2i.accumulate: {t2i.batch} pictures are no {t2i.accumulate} batches; lower it"
+    if t2i.processes > t2i.batch:
+        yield f"t2i.processes: {t2i.batch} pictures are too few for {t2i.processes}; lower it"
     if not t2i.from_scratch:
         return
     if t2i.method == "lora":
