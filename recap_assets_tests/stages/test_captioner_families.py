@@ -13,8 +13,9 @@ import pytest
 from PIL import Image
 
 from recap_assets.captioning.captioner import Captioner
-from recap_assets.captioning.generate import caption
+from recap_assets.captioning.generate import Held, batches, caption
 from recap_assets.captioning.load import load
+from recap_assets.captioning.question import Question
 from recap_assets.experiment.project import Project
 from recap_assets.stages import captioner, manifest, recipes
 from recap_assets_tests import small_project
@@ -101,3 +102,22 @@ def test_a_project_is_captioned(name: str, project: Project, tmp_path: Path) -> 
     assert {style: manifest.frame(project, style).height for style in good} == good
     assert all(good.values())
     assert not small_project.ran(small_project.run(project, small_project.CAPTIONS))
+
+
+def test_a_chat_model_rewrites_what_it_said_without_looking_again(
+    project: Project, tmp_path: Path
+) -> None:
+    project = asking(project, "qwen2.5-vl", tmp_path / "model")
+    brief = {"prompt": "brief: {long}", "captioner": "recap", "picture": False, "max_tokens": 12}
+    project = small_project.change(project, "styles.brief", brief)
+    small_project.ran(small_project.run(project, small_project.CAPTIONS))
+
+    model = tuned(project)
+    for shard in SHARDS:
+        said = dict(rows(project, "long", shard).select("source_key", "caption").iter_rows())
+        told = dict(rows(project, "brief", shard).select("source_key", "caption").iter_rows())
+        assert told.keys() == said.keys()
+        for key, text in said.items():
+            asked = Question("brief", [f"brief: {text}"], 12, [0], picture=False)
+            ((_, made),) = batches(model, Held([]), 1, [asked])
+            assert told[key] == made["brief"][0].text
