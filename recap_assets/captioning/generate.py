@@ -72,7 +72,7 @@ def batches(
     stream = _read(captioner, reranker, source, total, batch) if pictured else _nothing(total)
     start = 0
     with closing(stream):
-        while read := list(islice(stream, captioner.most or batch)):
+        while read := list(islice(stream, min(batch, captioner.most or batch))):
             places = range(start, start + len(read))
             shown = [
                 one if isinstance(one, ReadError) else Shown(place, one)

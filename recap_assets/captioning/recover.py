@@ -47,16 +47,19 @@ class Recovering:
     def _answers(self, shown: Sequence[Shown]) -> list[Answers]:
         """In batches as large as memory allows, and singly where a batch fails otherwise."""
         done: list[Answers] = []
+        before = self._captioner.most
         while len(done) < len(shown):
             size = self._captioner.most or len(shown)
             batch = shown[len(done) : len(done) + size]
             answers = self._try(batch)
             if not isinstance(answers, Exception):
                 done += answers
+            elif is_short_of_memory(answers) and len(batch) > 1:
+                self._captioner.most = len(batch) // 2
             elif len(batch) == 1:
                 done.append(answers)
-            elif is_short_of_memory(answers):
-                self._captioner.most = len(batch) // 2
+                # The picture was too large, not the batch.
+                self._captioner.most = before
             else:
                 done += [answer for one in batch for answer in self._answers([one])]
         return done

@@ -69,7 +69,7 @@ class Feed:
         self._examples, self._settings, self._share = examples, settings, share
         self.pictures = len(examples.pictures)
         self._order = Order(self.pictures, settings.batch, settings.seed, examples.draw)
-        self._timesteps = family.timesteps
+        self._timesteps, self._pin = family.timesteps, family.device.type == "cuda"
         # The micro-batches of all processes together are those that were asked for.
         self._size = -(-settings.batch // (settings.accumulate * share.count))
 
@@ -117,4 +117,14 @@ class Feed:
             for (_, caption), dropped in zip(shown, draws.dropped, strict=True)
         ]
         ready = self._examples.texts.ready(captions)
-        return MicroBatch(latents, draws.noise, draws.uniform, ready, weight)
+        return MicroBatch(
+            self._staged(latents),
+            self._staged(draws.noise),
+            draws.uniform,
+            {name: self._staged(tensor) for name, tensor in ready.items()},
+            weight,
+        )
+
+    def _staged(self, tensor: torch.Tensor) -> torch.Tensor:
+        """In memory that a GPU copies from while it computes."""
+        return tensor.pin_memory() if self._pin else tensor

@@ -30,6 +30,25 @@ def latents_digest(
     return digest([whole, size]) if size else whole
 
 
+def texts_digest(model: str | Path, revision: str | None, precision: str) -> str:
+    """What decides the embedding of a caption: text encoders, tokenizers, their contexts.
+
+    Of encoders that are not trained, in a precision as of `T2I`.
+
+    Raises:
+        UserError: if a folder is no text-to-image model.
+    """
+    folder = Path(model)
+    if not folder.is_dir():
+        return digest([model_digest(model, revision), precision])
+    index = read_index(model)
+    parts = [
+        [part.limit, folder_digest(folder / part.encoder), folder_digest(folder / part.tokenizer)]
+        for part in index.texts
+    ]
+    return digest([index.family.__name__, index.zeros, parts, precision])
+
+
 def tokenizer_digest(model: str | Path, revision: str | None = None) -> str:
     """What decides how the tokens of a caption are counted; see `tokenizer`.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from recap_assets.diffusion.families.registry import family_of, known
 from recap_assets.experiment.errors import UserError
+from recap_assets.experiment.hub import why_not
 
 if TYPE_CHECKING:
     from recap_assets.diffusion.families.family import Family, TextPart
@@ -20,12 +21,14 @@ _FILE = "model_index.json"
 class Index:
     """The family of a model and the parts with weights that it has.
 
-    pipeline: the class that it is for. parts: attributes of its networks.
+    pipeline: the class that it is for. parts: attributes of its networks. zeros: whether no prompt
+    is zeros to it (`force_zeros_for_empty_prompt`), where it says so.
     """
 
     family: type[Family]
     pipeline: str
     parts: tuple[str, ...]
+    zeros: bool | None
 
     def network(self, part: str) -> str:
         """The class of a network, "library.Class"."""
@@ -35,6 +38,12 @@ class Index:
     def texts(self) -> list[TextPart]:
         """The text encoders that it has."""
         return [text for text in self.family.texts if text.encoder in self.parts]
+
+    @property
+    def absent(self) -> list[str]:
+        """The attributes of the text encoders that it lacks."""
+        lacking = [text for text in self.family.texts if text.encoder not in self.parts]
+        return [name for text in lacking for name in (text.encoder, text.tokenizer)]
 
     @property
     def folders(self) -> list[str]:
@@ -76,13 +85,26 @@ def read_index(model: str | Path, revision: str | None = None) -> Index:
     """
     if Path(model).is_dir():
         return folder_index(model, Path(model))
-    from diffusers import DiffusionPipeline
+    if isinstance(model, Path):
+        raise UserError(f"text-to-image model {model}: there is no such folder; correct the path")
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
     try:
-        told = DiffusionPipeline.load_config(str(model), revision=revision)
-    except faults() as error:
-        raise cannot_load(model, error) from error
-    return _index(model, told)
+        path = Path(hf_hub_download(model, _FILE, revision=revision))
+    except EntryNotFoundError as error:
+        if isinstance(error, LocalEntryNotFoundError):  # nobody asked the hub
+            raise no_hub(model, error, revision) from error
+        raise _no_index(model) from error
+    except Exception as error:
+        raise no_hub(model, error, revision) from error
+    return _index(model, _json(path))
+
+
+def no_hub(model: str, error: Exception, revision: str | None) -> UserError:
+    """What a user reads where the hub's client raised `error`."""
+    name = model if revision is None else f"{model} at {revision}"
+    return UserError(f"text-to-image model {name}: {why_not(error, revision)}")
 
 
 def folder_index(model: str | Path, folder: Path) -> Index:
@@ -93,10 +115,7 @@ def folder_index(model: str | Path, folder: Path) -> Index:
     """
     path = folder / _FILE
     if not path.is_file():
-        raise UserError(
-            f"text-to-image model {model}: no model_index.json in it; "
-            "name the folder of a diffusers pipeline"
-        )
+        raise _no_index(model)
     index = _index(model, _json(path))
     for part in index.folders:
         if not (folder / part).is_dir():
@@ -104,6 +123,13 @@ def folder_index(model: str | Path, folder: Path) -> Index:
                 f"text-to-image model {model}: its part {part!r} is missing; save it again"
             )
     return index
+
+
+def _no_index(model: str | Path) -> UserError:
+    return UserError(
+        f"text-to-image model {model}: no model_index.json in it; "
+        "name the folder or hub id of a diffusers pipeline"
+    )
 
 
 def _index(model: str | Path, told: Any) -> Index:
@@ -115,7 +141,8 @@ def _index(model: str | Path, told: Any) -> Index:
             f"name a model for {' or '.join(known())}"
         )
     absent = {part for part in family.optional if not any(told.get(part) or ())}
-    return Index(family, name, tuple(part for part in family.networks if part not in absent))
+    parts = tuple(part for part in family.networks if part not in absent)
+    return Index(family, name, parts, told.get("force_zeros_for_empty_prompt"))
 
 
 def _json(path: Path) -> Any:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recap_assets.diffusion.index import cannot_load, faults, folder_index
+from recap_assets.diffusion.index import cannot_load, faults, folder_index, read_index
+from recap_assets.diffusion.networks import download, network
 from recap_assets.diffusion.tokenizer import check_vocabulary
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.quiet import quiet
@@ -13,7 +15,14 @@ from recap_assets.experiment.quiet import quiet
 if TYPE_CHECKING:
     from recap_assets.diffusion.families.family import Family
 
-_UNUSED: dict[str, Any] = {"safety_checker": None, "requires_safety_checker": False}
+#: What would change pictures or be loaded for nothing; a pipeline takes those that it knows.
+_UNUSED: dict[str, Any] = {
+    "safety_checker": None,
+    "requires_safety_checker": False,
+    "image_encoder": None,
+    "feature_extractor": None,
+    "add_watermarker": False,
+}
 
 
 def load(model: str | Path, revision: str | None = None, resolution: int | None = None) -> Family:
@@ -46,56 +55,30 @@ def _from_pretrained(model: str | Path, revision: str | None, resolution: int | 
         # Without torchvision transformers tells at length which processors it falls back to.
         import diffusers
 
+    index = read_index(model, revision)
+    kind = getattr(diffusers, index.pipeline)
+    # diffusers wants to be told of parts that a model was saved without, too.
+    without = _unused(kind) | dict.fromkeys(index.absent)
     with quiet():
-        folder = _folder(model, revision)
-        index = folder_index(model, folder)
-        networks = {
-            part: _network(model, folder, part, index.network(part)) for part in index.parts
-        }
-        kind = getattr(diffusers, index.pipeline)
-        pipeline = kind.from_pretrained(folder, **_unused(kind), **networks)
+        folder = Path(model)
+        if not folder.is_dir():
+            folder = download(kind, str(model), revision, without)
+            index = folder_index(model, folder)
+        networks = {part: network(model, folder, part, index.network(part)) for part in index.parts}
+        pipeline = kind.from_pretrained(folder, **without, **networks)
     for text in index.texts:
         _check_tokens(
             model, text.encoder, getattr(pipeline, text.tokenizer), networks[text.encoder]
         )
-    return index.family(pipeline, resolution)
+    family = index.family(pipeline, resolution)
+    _check_parts(model, family)
+    _check_resolution(model, family)
+    return family
 
 
 def _unused(kind: Any) -> dict[str, Any]:
-    """What keeps a pipeline's safety checker out, where it has one."""
-    return _UNUSED if "safety_checker" in kind._optional_components else {}
-
-
-def _folder(model: str | Path, revision: str | None) -> Path:
-    """The folder itself, or the one that a hub's files are downloaded to."""
-    from diffusers import DiffusionPipeline
-
-    folder = Path(model)
-    if not folder.is_dir():
-        found = DiffusionPipeline.download(str(model), revision=revision, use_safetensors=True)
-        folder = Path(found)
-    return folder
-
-
-def _network(model: str | Path, folder: Path, part: str, kind: str) -> Any:
-    """A part that has weights, all of them from its file; `kind` is "library.Class"."""
-    import diffusers
-    import torch
-    import transformers
-
-    library, name = kind.split(".")
-    module: Any = transformers if library == "transformers" else diffusers
-    network, found = getattr(module, name).from_pretrained(
-        folder / part, use_safetensors=True, dtype=torch.float32, output_loading_info=True
-    )
-    missing = sorted(found["missing_keys"])
-    if missing:
-        # Both libraries would go on with random numbers in their place.
-        raise UserError(
-            f"text-to-image model {model}: {len(missing)} weights of its {part} are missing, "
-            f"{missing[0]} first; save it again"
-        )
-    return network
+    known = inspect.signature(kind.__init__).parameters
+    return {name: value for name, value in _UNUSED.items() if name in known}
 
 
 def _check_tokens(model: str | Path, part: str, words: Any, encoder: Any) -> None:
@@ -105,4 +88,21 @@ def _check_tokens(model: str | Path, part: str, words: Any, encoder: Any) -> Non
         raise UserError(
             f"text-to-image model {model}: its tokenizer has {tokens} tokens, its text encoder "
             f"{rows} ({part}); save the tokenizer it was trained with"
+        )
+
+
+def _check_parts(model: str | Path, family: Family) -> None:
+    for what, (one, other) in family.joints().items():
+        if one != other:
+            raise UserError(
+                f"text-to-image model {model}: its parts do not fit each other ({what} {one} and "
+                f"{other}); save it with the parts it was trained with"
+            )
+
+
+def _check_resolution(model: str | Path, family: Family) -> None:
+    if family.resolution % family.grain:
+        raise UserError(
+            f"t2i.resolution {family.resolution}: text-to-image model {model} draws sides that are "
+            f"a multiple of {family.grain}; choose one"
         )

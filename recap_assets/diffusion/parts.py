@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
+from recap_assets.diffusion import lora
 from recap_assets.diffusion.families.family import Family
+from recap_assets.diffusion.settings import TrainSettings
 
 if TYPE_CHECKING:
     import torch
 
 
 class Trainable:
-    """The networks that move, in training mode; every other weight is frozen.
+    """The networks that move, or adapters put into them; every other weight is frozen.
 
-    parameters: those with a gradient, by network and name, in a fixed order.
+    parameters: those that move, by network and name, in a fixed order.
     """
 
-    def __init__(self, family: Family, names: Sequence[str], checkpointing: bool) -> None:
+    def __init__(self, family: Family, settings: TrainSettings) -> None:
         every = family.modules()
-        self._modules = {part: every[part] for part in family.trained(names)}
+        parts = family.trained(settings.train)
+        self._modules = {part: every[part] for part in parts}
         for module in every.values():
             module.eval().requires_grad_(False)
+        if settings.method == "lora":
+            lora.attach(family, parts, settings.rank, settings.alpha, settings.seed)
         for module in self._modules.values():
-            module.train().requires_grad_(True)
-            _checkpointing(module, checkpointing)
+            module.train()
+            if settings.method == "full":
+                module.requires_grad_(True)
+            _checkpointing(module, settings.gradient_checkpointing)
         self.parameters: dict[str, torch.nn.Parameter] = dict(self._named())
 
     def _named(self) -> Iterator[tuple[str, torch.nn.Parameter]]:
@@ -38,6 +45,13 @@ class Trainable:
         for module in self._modules.values():
             module.eval().requires_grad_(False)
             _checkpointing(module, False)
+
+
+def park(family: Family, used: Collection[str]) -> None:
+    """Take the networks that training does not use off the device, for they need its memory."""
+    for part, module in family.modules().items():
+        if part not in used:
+            module.to("cpu")
 
 
 def _checkpointing(module: Any, on: bool) -> None:

@@ -56,7 +56,7 @@ class Run:
         share: Share,
     ) -> None:
         self._family, self._settings, self._share = family, settings, share
-        self._weights = Trainable(family, settings.train, settings.gradient_checkpointing)
+        self._weights = Trainable(family, settings)
         share.same([p.data for p in self._weights.parameters.values()])
         self._optimizer = Optimizer(self._weights.parameters, settings)
         self._average = Average(list(self._weights.parameters.values()), settings.ema)

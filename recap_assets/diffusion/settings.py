@@ -18,6 +18,9 @@ class TrainSettings:
     steps: int
     batch: int
     lr: float
+    method: Literal["full", "lora"] = "full"
+    rank: int = 16
+    alpha: float = 16.0
     schedule: Literal["cosine", "constant"] = "cosine"
     warmup: int = 0
     weight_decay: float = 0.01

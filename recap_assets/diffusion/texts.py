@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from recap_assets.diffusion.families.family import Family, Text, Tokens
+from recap_assets.diffusion.text_cache import TextCache
 
 if TYPE_CHECKING:
     import torch
@@ -36,3 +37,19 @@ class Encoders:
     def encoded(self, ready: Tokens) -> Text:
         """Embeddings; gradients flow into encoders that are trained."""
         return self._family.encode_texts(ready)
+
+
+class Cached:
+    """What frozen encoders once made of every caption."""
+
+    def __init__(self, family: Family, cache: TextCache) -> None:
+        self._family, self._cache = family, cache
+
+    def ready(self, captions: Sequence[str]) -> Text:
+        """Embeddings, on the CPU. Raises as `TextCache.read`."""
+        return self._cache.read(captions)
+
+    def encoded(self, ready: Text) -> Text:
+        """The same on the device."""
+        device = self._family.device
+        return {name: x.to(device, non_blocking=True) for name, x in ready.items()}

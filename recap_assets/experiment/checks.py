@@ -106,6 +106,8 @@ def _t2i_problems(config: Config) -> Iterator[str]:
             yield f"t2i.checkpoints: {step} is after the last of {t2i.steps} steps; drop it"
     if t2i.accumulate > t2i.batch:
         yield f"t2i.accumulate: {t2i.batch} pictures are no {t2i.accumulate} batches; lower it"
+    if t2i.processes > t2i.batch:
+        yield f"t2i.processes: {t2i.batch} pictures are too few for {t2i.processes}; lower it"
     if not t2i.from_scratch:
         return
     if t2i.method == "lora":

@@ -176,6 +176,10 @@ class Project:
         """The latents of one shard; the digest names the autoencoder and the size of pictures."""
         return self.root / "latents" / short(digest) / f"{shard}.safetensors"
 
+    def texts(self, digest: str) -> Path:
+        """The embeddings of captions; the digest names the text encoders that made them."""
+        return self.root / "texts" / short(digest)
+
     def checkpoint(self, weights: str, digest: str) -> Path:
         """The folder of trained weights; `weights` is their key, the digest that of the arm.
 

@@ -17,6 +17,7 @@ from recap_assets.stages import (
     recaptions,
     t2i_base,
     training,
+    training_ranks,
 )
 from recap_assets.stages.arm_captions import arm, caption_sets
 from recap_assets.stages.memory import remembered
@@ -78,7 +79,7 @@ def build(project: Project, key: Key) -> Product:
         _check_gates(project)
         for style in arm(project, name).arm.styles:
             manifest.check_rows(project, style)
-        steps = training.complete(project, name, version)
+        steps = training.complete(project, name, version, training_ranks.run)
     told = card(project, name)
     return Product(
         version=version,

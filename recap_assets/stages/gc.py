@@ -52,6 +52,7 @@ def find(project: Project) -> list[Garbage]:
             *_products(project),
             *_trainings(project),
             *_latents(project),
+            *_texts(project),
             *_unfinished(project),
         ]
     return [Garbage(path, reason, _size(path)) for path, reason in found]
@@ -158,6 +159,13 @@ def _latents(project: Project) -> _Found:
     for path in sorted((project.root / "latents" / current).glob("*.safetensors")):
         if path.stem not in inputs.shards(project):
             yield path, "latents of a shard that is gone"
+
+
+def _texts(project: Project) -> _Found:
+    current = short(t2i_base.texts_version(project))
+    for folder in sorted((project.root / "texts").glob("*")):
+        if folder.name != current:
+            yield folder, "embeddings of captions by other text encoders"
 
 
 def _unfinished(project: Project) -> _Found:

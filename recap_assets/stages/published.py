@@ -1,4 +1,4 @@
-"""Trained weights in the store: a folder that loads without this project, its cards and its row."""
+"""Trained weights in the store: a diffusers folder or LoRA file, its cards and its row."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from recap_assets.diffusion import lora
 from recap_assets.diffusion.save import save
 from recap_assets.experiment import atomic
 from recap_assets.experiment.project import Project
@@ -38,7 +39,7 @@ def write(project: Project, weights: str, version: str, model: Family, record: R
     facts["pipeline"] = type(model.pipeline).__name__
     place = project.checkpoint(weights, version)
     with atomic.directory(place) as folder:
-        save(model, folder)
+        (lora.save if project.config.t2i.method == "lora" else save)(model, folder)
         text = json.dumps(facts, indent=1) + "\n"
         (folder / "recap.json").write_text(text, encoding="utf-8", newline="\n")
         (folder / "README.md").write_text(model_card.text(facts), encoding="utf-8", newline="\n")
@@ -54,7 +55,11 @@ def family(project: Project, weights: str, version: str) -> Family:
     from recap_assets.diffusion.load import load, to_device
 
     folder = project.checkpoint(weights, version)
-    return to_device(load(folder, resolution=project.config.t2i.resolution))
+    if project.config.t2i.method == "full":
+        return to_device(load(folder, resolution=project.config.t2i.resolution))
+    adapted = t2i_base.family(project)
+    lora.load(adapted, folder)
+    return adapted
 
 
 def tell_metrics(project: Project, weights: str, version: str, table: pl.DataFrame) -> None:

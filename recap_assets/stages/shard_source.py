@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
@@ -16,8 +17,8 @@ from recap_assets.images.shard import Shard
 class ShardSource:
     """Index rows of a shard in the order they are asked for; see `question.Source`.
 
-    A process keeps the shard of the last source that it was asked by open, so that parts of one
-    source do not open it each time.
+    A thread keeps the shard of the source that it read last open, so that parts of one source do
+    not open it each time.
     """
 
     shard: Shard
@@ -33,17 +34,14 @@ class ShardSource:
         """The pictures of these places alone."""
         return replace(self, rows=self.rows.slice(start, stop - start))
 
-    def close(self) -> None:
-        """Close the shard, where this process has it open."""
-        if (reader := _open.pop(self._name, None)) is not None:
-            reader.close()
-
     def _reader(self) -> PictureReader:
-        if self._name not in _open:
-            while _open:
-                _open.popitem()[1].close()
-            _open[self._name] = PictureReader(self.shard, self.max_pixels)
-        return _open[self._name]
+        if getattr(_open, "name", None) != self._name:
+            # The one before is closed with the last that holds it.
+            _open.reader = PictureReader(self.shard, self.max_pixels)
+            _open.name = self._name
+        reader: PictureReader = _open.reader
+        return reader
 
 
-_open: dict[str, PictureReader] = {}
+# A reader serves one thread, so every thread has its own.
+_open = threading.local()

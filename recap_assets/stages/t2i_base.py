@@ -35,6 +35,13 @@ def latents_version(project: Project) -> str:
     return identity.latents_digest(reference(project), t2i.revision, t2i.resolution)
 
 
+@remembered
+def texts_version(project: Project) -> str:
+    """64 hex digits of its text encoders and how they read; see `diffusion.text_cache`."""
+    t2i = project.config.t2i
+    return identity.texts_digest(reference(project), t2i.revision, t2i.precision)
+
+
 def words(project: Project) -> PreTrainedTokenizerBase:
     """The tokenizer that says how much of a caption it reads; see `diffusion.tokenizer`."""
     return tokenizer(reference(project), project.config.t2i.revision)

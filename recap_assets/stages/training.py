@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from recap_assets.diffusion.families.from_scratch import from_scratch
+from recap_assets.diffusion.memory import enough_memory
 from recap_assets.diffusion.saves import Saves
 from recap_assets.diffusion.settings import TrainSettings
 from recap_assets.diffusion.share import ALONE, Share
 from recap_assets.experiment.fingerprint import seed
 from recap_assets.experiment.project import Project
-from recap_assets.stages import latents, published, t2i_base
-from recap_assets.stages.arm_captions import arm, drawn
+from recap_assets.stages import published, t2i_base
+from recap_assets.stages.arm_captions import arm
+from recap_assets.stages.examples import examples
 from recap_assets.stages.progress import tell
 
 if TYPE_CHECKING:
     from recap_assets.diffusion.families.family import Family
-    from recap_assets.diffusion.feed import Examples
     from recap_assets.diffusion.run import Record
+
+
+#: Trains an arm once through, as `run` does.
+Once = Callable[[Project, str, str], None]
 
 
 def missing(project: Project, key: str, version: str) -> dict[int, str]:
@@ -43,14 +50,14 @@ def ahead(project: Project, key: str, version: str) -> int:
     return (max(later) - done if later else 0) + (max(earlier) if earlier else 0)
 
 
-def complete(project: Project, key: str, version: str) -> int:
-    """Train the arm until nothing is missing; how many steps that took. Raises as `run`."""
+def complete(project: Project, key: str, version: str, once: Once) -> int:
+    """Train the arm until nothing is missing; how many steps that took. Raises as `once`."""
     steps = ahead(project, key, version)
     state = saves(project, key, version)
     while todo := missing(project, key, version):
         if (state.step() or 0) >= max(todo):
             state.drop()
-        run(project, key, version)
+        once(project, key, version)
         state.drop()
     return steps
 
@@ -68,16 +75,18 @@ def run(project: Project, key: str, version: str, share: Share = ALONE) -> None:
     from recap_assets.diffusion.train import Keep, train
 
     todo = missing(project, key, version)
-    last = max(todo)
-    family = t2i_base.family(project)
+    last, settings = max(todo), _settings(project, key)
+    with enough_memory():
+        family = _untrained(project, settings)
+        shown = examples(project, key, family, settings, share)
 
     def publish(record: Record) -> None:
         published.write(project, todo[record.steps], version, family, record)
 
     train(
         family,
-        _examples(project, key, family),
-        _settings(project, key),
+        shown,
+        settings,
         until=last,
         report=lambda step, loss: tell(step + 1, last, f"training {key}, loss {loss:.3f}"),
         saves=saves(project, key, version),
@@ -86,13 +95,12 @@ def run(project: Project, key: str, version: str, share: Share = ALONE) -> None:
     )
 
 
-def _examples(project: Project, key: str, family: Family) -> Examples:
-    from recap_assets.diffusion.feed import Examples
-    from recap_assets.diffusion.texts import Encoders
-
-    pictures = latents.dataset(project)
-    draw = drawn(project, key, pictures.uids)
-    return Examples(pictures, draw, Encoders(family))
+def _untrained(project: Project, settings: TrainSettings) -> Family:
+    """What the arm starts from; arms of one seed start from the same weights."""
+    family = t2i_base.family(project)
+    if project.config.t2i.from_scratch:
+        from_scratch(family, seed("scratch", settings.seed))
+    return family
 
 
 def _settings(project: Project, key: str) -> TrainSettings:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +15,7 @@ from recap_assets.captioning.generate import caption
 from recap_assets.captioning.load import load
 from recap_assets.captioning.save import save
 from recap_assets.experiment.captioner_settings import Captioner as Settings
+from recap_assets.experiment.captioner_settings import Tune
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.fingerprint import folder_digest
 from recap_assets_tests.captioning.pictures import images, noise, small
@@ -80,6 +83,39 @@ def test_only_the_last_captioners_stay_in_memory(tmp_path: Path) -> None:
     first, second, _ = (load(tmp_path / str(seed)) for seed in range(3))
     assert load(tmp_path / "1") is second
     assert load(tmp_path / "0") is not first
+
+
+def test_settings_that_decide_how_it_is_loaded_load_it_again(folder: Path) -> None:
+    first = load(folder)
+    same = {"batch": 3, "revision": "x", "tune": Tune()}
+    other: list[dict[str, Any]] = [{"precision": "bfloat16"}, {"view": "square"}, {"system": "Hi"}]
+    assert load(folder, Settings(model="another name", **same)) is first
+    for changes in other:
+        assert load(folder, Settings(model="m", **changes)) is not load(folder)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_half_precision_is_of_weights_and_arithmetic(folder: Path, precision: Any) -> None:
+    captioner = load(folder, Settings(model="m", precision=precision))
+    assert {p.dtype for p in captioner.family.model.parameters()} == {getattr(torch, precision)}
+    got = caption(captioner, images(noise(3)), {"a": ("red", 9), "b": ("", 4)})
+    assert all(one.error is None and one.n_tokens for rows in got.values() for one in rows)
+
+
+def test_weights_in_several_files(folder: Path, tmp_path: Path) -> None:
+    sharded = tmp_path / "sharded"
+    shutil.copytree(folder, sharded)
+    (sharded / "model.safetensors").unlink()
+    small().family.model.save_pretrained(sharded, max_shard_size="40KB")
+    files = sorted(sharded.glob("*.safetensors"))
+    assert len(files) > 1
+    for a, b in zip(
+        load(sharded).family.model.parameters(), small().family.model.parameters(), strict=True
+    ):
+        assert torch.equal(a, b)
+    files[1].unlink()
+    with pytest.raises(UserError, match=f"1 of its weight files are missing, {files[1].name}"):
+        load(sharded)
 
 
 def test_a_missing_folder(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 from recap_assets.defs.pipes import through_pipes
 from recap_assets.stages.processes.launch import launch, launching_in
 from recap_assets.stages.progress import listener, listening
+from recap_assets_tests.alive import alive, wait_until
 from recap_assets_tests.small_project import heed_ctrl_c
 from recap_assets_tests.stages.processes import ranks
 
@@ -63,14 +63,10 @@ def test_ctrl_c_ends_the_run_and_every_rank_in_good_order(tmp_path: Path) -> Non
         start_new_session=True,
         preexec_fn=heed_ctrl_c,
     ) as process:
-        deadline = time.monotonic() + 100
-        while len(list(tmp_path.glob("pid-*"))) < 2:
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_until(lambda: len(list(tmp_path.glob("pid-*"))) == 2)
         others = psutil.Process(process.pid).children(recursive=True)
         os.killpg(process.pid, signal.SIGINT)
         process.wait(100)
     assert len(others) == 3
-    assert not [one for one in others if one.is_running()]
+    assert not alive(others)
     assert len(list(tmp_path.glob("unwound-*"))) == 2

@@ -31,6 +31,7 @@ KINDS = {
     "average": replace(PLAIN, ema=0.9),
     "accumulate": replace(PLAIN, accumulate=2, ema=0.5),
     "unet": replace(PLAIN, train=("unet",), precision="bf16", schedule="constant"),
+    "lora": replace(PLAIN, method="lora", rank=2, ema=0.9),
 }
 #: Processes start from one that has torch imported and no threads yet.
 CONTEXT = multiprocessing.get_context("forkserver")

@@ -185,6 +185,7 @@ def test_values_out_of_bounds_name_their_place(text: str) -> None:
             "t2i.checkpoints: 12 is after the last of 9 steps; drop it",
         ),
         ("t2i: {batch: 2, accumulate: 3}", "t2i.accumulate: 2 pictures are no 3 batches"),
+        ("t2i: {batch: 2, processes: 3}", "t2i.processes: 2 pictures are too few for 3; lower it"),
         ("t2i: {from_scratch: true, method: lora}", "t2i.from_scratch: an adapter cannot teach"),
         (
             "t2i: {from_scratch: true}\narms: {x: {mix: {alt: 1}, train: text_encoder}}",

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from recap_assets.images.fit import fit
+from recap_assets.images.fit import fit, square
 from recap_assets_tests.images.tar_making import noise
 
 
@@ -79,3 +79,16 @@ def test_mistakes() -> None:
         fit(noise(), 8, "stretch")
     with pytest.raises(ValueError, match="at least 1"):
         fit(noise(), 0)
+
+
+@pytest.mark.parametrize("size", [(90, 30), (30, 90), (30, 30)])
+def test_a_square_is_the_middle_as_it_was(size: tuple[int, int]) -> None:
+    image = noise(5, *size)
+    left, top = (size[0] - 30) // 2, (size[1] - 30) // 2
+    expected = np.asarray(image)[top : top + 30, left : left + 30]
+    np.testing.assert_array_equal(np.asarray(square(image)), expected)
+
+
+def test_of_an_odd_rest_the_larger_part_is_cut_at_the_end() -> None:
+    image = noise(6, 8, 5)
+    np.testing.assert_array_equal(np.asarray(square(image)), np.asarray(image)[:, 1:6])

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from recap_assets.captioning.families import loading
+from recap_assets.captioning.families.blip_text import TextDecoding
+from recap_assets.captioning.families.blip_vision import fuse
 from recap_assets.captioning.families.family import Decoding, Family, Inputs, Memory
 from recap_assets.captioning.families.padding import labels, pad
 from recap_assets.captioning.families.pixels import PixelReader, Scaling
@@ -29,6 +31,7 @@ class Blip(Family):
 
     def __init__(self, model: Any, tokenizer: Any, image_processor: Any) -> None:
         self.model = model
+        fuse(model.vision_model)
         self.tokenizer = tokenizer
         self.image_processor = image_processor
         self.ends = frozenset({int(model.config.text_config.sep_token_id)})
@@ -53,7 +56,7 @@ class Blip(Family):
     ) -> Decoding:
         assert at is not None, "BLIP answers about pictures only"
         rows = [self.prefix(prompt) for prompt in prompts]
-        return _Decoding(self.model.text_decoder, memory[at.to(memory.device)], rows, self._pad)
+        return TextDecoding(self.model.text_decoder, memory, at, rows, limit)
 
     def loss(
         self, inputs: Inputs, at: Sequence[int], prompts: Sequence[str], captions: Sequence[str]
@@ -106,42 +109,3 @@ class Blip(Family):
     @property
     def _pad(self) -> int:
         return int(self.model.config.text_config.pad_token_id)
-
-
-class _Decoding(Decoding):
-    """Rows of a text decoder, each attending to its picture's encoding, [R, L, D]."""
-
-    def __init__(
-        self, decoder: Any, encoded: torch.Tensor, prompts: Sequence[Sequence[int]], padding: int
-    ) -> None:
-        from transformers import DynamicCache, EncoderDecoderCache
-
-        self.prompts = prompts
-        self._decoder, self._encoded = decoder, encoded
-        self._cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
-        rows = pad(prompts, padding, "left")
-        self._mask = rows.mask.to(encoded.device)
-        self._forward(rows.ids.to(encoded.device))
-
-    def step(self, tokens: torch.Tensor) -> None:
-        import torch.nn.functional as functional
-
-        self._mask = functional.pad(self._mask, (0, 1), value=1)
-        self._forward(tokens[:, None])
-
-    def keep(self, rows: torch.Tensor) -> None:
-        self._encoded, self._mask = self._encoded[rows], self._mask[rows]
-        self._cache.batch_select_indices(rows)
-
-    def _forward(self, ids: torch.Tensor) -> None:
-        place = (self._mask.cumsum(-1) - 1).clamp(min=0)[:, -ids.shape[1] :]
-        output = self._decoder(
-            input_ids=ids,
-            attention_mask=self._mask,
-            position_ids=place,
-            encoder_hidden_states=self._encoded,
-            past_key_values=self._cache,
-            use_cache=True,
-            logits_to_keep=1,
-        )
-        self.logits = output.logits[:, -1]

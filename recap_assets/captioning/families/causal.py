@@ -64,6 +64,12 @@ class CausalDecoding(Decoding):
         self._read = Read(read.cache, read.mask[rows], read.place[rows])
 
 
+def within_window(model: Any, tokens: int) -> bool:
+    """Whether each of so many tokens sees all before it: no window that slides is shorter."""
+    window = getattr(model.config.get_text_config(), "sliding_window", None)
+    return window is None or tokens <= int(window)
+
+
 def read_on(
     model: Any,
     rows: Rows,

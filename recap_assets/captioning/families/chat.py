@@ -10,37 +10,22 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from recap_assets.captioning.families import loading, saving
-from recap_assets.captioning.families.causal import CausalDecoding, Read, read_on
+from recap_assets.captioning.families.causal import Read, read_on, within_window
+from recap_assets.captioning.families.compiled import decoding
 from recap_assets.captioning.families.family import Decoding, Family, Inputs, Reader
 from recap_assets.captioning.families.kept import Kept
 from recap_assets.captioning.families.next_token import nats
 from recap_assets.captioning.families.padding import Rows, labels, pad
+from recap_assets.captioning.families.seen import Seen
 from recap_assets.captioning.families.turns import Turns, template
 from recap_assets.experiment.captioner_settings import Captioner as Settings
 
 if TYPE_CHECKING:
     import torch
-
-
-@dataclass
-class Seen:
-    """What a model has seen of N pictures.
-
-    features: as `get_image_features` of transformers gives them, one tensor a picture.
-    tokens: what stands for each picture among the tokens of a question.
-    grids: the patches of each picture, for models whose positions follow them, int64 [N, 3].
-    read: the head of the questions, if it is the same for all; row n has picture n.
-    """
-
-    features: Any
-    tokens: list[list[int]]
-    grids: torch.Tensor | None = None
-    read: Read | None = None
 
 
 class Chat(Family):
@@ -49,7 +34,13 @@ class Chat(Family):
     text_only: ClassVar[bool] = True
 
     def __init__(
-        self, model: Any, tokenizer: Any, image_processor: Any, turns: Turns, kept: Kept
+        self,
+        model: Any,
+        tokenizer: Any,
+        image_processor: Any,
+        turns: Turns,
+        kept: Kept,
+        compiled: bool,
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
@@ -58,6 +49,7 @@ class Chat(Family):
         self.ends = loading.ends(model)
         self.reader = self.reading(image_processor)
         self._kept = kept
+        self._compiled = compiled
 
     @classmethod
     def load(cls, folder: Path, settings: Settings) -> Self:
@@ -71,7 +63,7 @@ class Chat(Family):
             cls.limit(pictures, settings.max_pixels)
         words, image = template(folder, tokenizer), int(model.config.image_token_id)
         turns = Turns(tokenizer, words, settings.system, image, loading.ends(model))
-        return cls(model, tokenizer, pictures, turns, Kept.of(folder))
+        return cls(model, tokenizer, pictures, turns, Kept.of(folder), settings.compile)
 
     @classmethod
     @abstractmethod
@@ -94,10 +86,10 @@ class Chat(Family):
     def encode(self, inputs: Inputs) -> Seen:
         seen, head = self.see(inputs), self.turns.head
         if head is not None:
-            heads = [self._expand(head, seen, i) for i in range(len(seen.tokens))]
+            heads = [seen.expand(head, self._image, i) for i in range(len(seen.tokens))]
             rows = self._padded(heads, "left")
             places = self._places(rows, seen.grids)
-            seen.read, _ = read_on(self.model, rows, places, beside=_shown(seen.features))
+            seen.read, _ = read_on(self.model, rows, places, beside=seen.beside())
         return seen
 
     def prime(
@@ -108,21 +100,22 @@ class Chat(Family):
         if memory is None or at is None:
             return self._from_start(rows, limit)
         picked = at.tolist()
-        whole = [self._expand(row, memory, i) for row, i in zip(rows, picked, strict=True)]
-        if memory.read is None or not all(map(self.turns.begins, rows)):
-            return self._from_start(whole, limit, memory, picked)
+        whole = [memory.expand(row, self._image, i) for row, i in zip(rows, picked, strict=True)]
         tails = self._padded([self.turns.tail(row) for row in rows], "left")
-        behind = memory.read.rows(at.to(self.device), tails.ids.shape[1] + limit)
+        room = tails.ids.shape[1] + limit
+        if memory.read is None or not self._may_share(memory.read, rows, room):
+            return self._from_start(whole, limit, memory, picked)
+        behind = memory.read.rows(at.to(self.device), room)
         places = behind.place[:, None] + (tails.mask.cumsum(-1) - 1).clamp(min=0)
         read, logits = read_on(self.model, tails, places, behind=behind)
-        return CausalDecoding(self.model, whole, read, logits)
+        return self._decoding(whole, read, logits, limit)
 
     def loss(
         self, inputs: Inputs, at: Sequence[int], prompts: Sequence[str], captions: Sequence[str]
     ) -> torch.Tensor:
         seen, picked = self.see(inputs), list(at)
         asked = [self.turns.asked(prompt) for prompt in prompts]
-        heads = [self._expand(row, seen, i) for row, i in zip(asked, picked, strict=True)]
+        heads = [seen.expand(row, self._image, i) for row, i in zip(asked, picked, strict=True)]
         tails = [
             self.turns.answered(c)[: self.room(p)] for p, c in zip(prompts, captions, strict=True)
         ]
@@ -132,19 +125,27 @@ class Chat(Family):
             attention_mask=rows.mask,
             position_ids=self._places(rows, seen.grids, picked),
             use_cache=False,
-            **_shown(seen.features, picked),
+            **seen.beside(picked),
         )
         told = labels(rows, [len(head) for head in heads])
         return nats(self.model.get_output_embeddings(), output.last_hidden_state, told)
 
     def room(self, prompt: str) -> int:
-        """What stands for the picture comes off it: how much that is, the picture decides."""
+        """The picture's own tokens come off it too; how many they are, the picture decides."""
         positions = int(self.model.config.get_text_config().max_position_embeddings)
         return positions - len(self.turns.asked(prompt))
 
     def save(self, folder: Path, *, half: bool = False) -> None:
         saving.weights(self.model, folder, half=half)
         self._kept.write(folder)
+
+    def _may_share(self, read: Read, rows: Sequence[list[int]], room: int) -> bool:
+        """Whether rows may go on behind the common head, with padding between the two.
+
+        A window that slides counts tokens by their places in memory, padding included.
+        """
+        fits = within_window(self.model, read.mask.shape[1] + room)
+        return fits and all(map(self.turns.begins, rows))
 
     def _stands_for(self, features: Any) -> list[list[int]]:
         """One token for each of a picture's features."""
@@ -159,15 +160,15 @@ class Chat(Family):
     ) -> Decoding:
         """Rows of which nothing was read yet."""
         rows = self._padded(whole, "left")
-        grids, beside = (seen.grids, _shown(seen.features, picked)) if seen else (None, None)
+        grids, beside = (seen.grids, seen.beside(picked)) if seen else (None, None)
         places = self._places(rows, grids, picked)
         read, logits = read_on(self.model, rows, places, beside=beside)
-        return CausalDecoding(self.model, whole, read.with_room(limit), logits)
+        return self._decoding(whole, read.with_room(limit), logits, limit)
 
-    def _expand(self, tokens: Sequence[int], seen: Seen, picture: int) -> list[int]:
-        """Tokens with all that stands for the picture in the place of its one."""
-        place = tokens.index(self._image)
-        return [*tokens[:place], *seen.tokens[picture], *tokens[place + 1 :]]
+    def _decoding(
+        self, whole: list[list[int]], read: Read, logits: torch.Tensor, limit: int
+    ) -> Decoding:
+        return decoding(self.model, whole, read, logits, limit, compiled=self._compiled)
 
     def _padded(self, rows: Sequence[Sequence[int]], side: Literal["left", "right"]) -> Rows:
         """On the model's device."""
@@ -192,14 +193,3 @@ class Chat(Family):
     @property
     def _image(self) -> int:
         return int(self.model.config.image_token_id)
-
-
-def _shown(features: Any, picked: Sequence[int] | None = None) -> dict[str, Any]:
-    """The argument by which transformers takes pictures that are encoded already; one a row."""
-    if picked is None:
-        return {"mm_encoder_outputs": {"image": features}}
-    chosen = type(features)(pooler_output=[features.pooler_output[i] for i in picked])
-    layers = getattr(features, "deepstack_features", None)
-    if layers is not None:
-        chosen.deepstack_features = [[layer[i] for i in picked] for layer in layers]
-    return {"mm_encoder_outputs": {"image": chosen}}

@@ -103,11 +103,11 @@ class Family(ABC):
         self, memory: Memory, at: torch.Tensor | None, prompts: Sequence[str], limit: int
     ) -> Decoding:
         """Rows ready for their first token: row r asks `prompts[r]` of picture `at[r]`, int64 [R]
-        on the CPU. At most `limit` tokens will be appended to a row.
+        on the CPU, ascending. At most `limit` tokens will be appended to a row.
 
-        Rows of one style, several styles or several candidates may stand side by side, those of one
-        picture next to each other; equal pictures are not encoded again, and a row is the same
-        whatever stands beside it. Without a picture (`text_only`) `memory` and `at` are None.
+        Rows of one style, several styles or several candidates may stand side by side; what they
+        share is not computed again, and a row is the same whatever stands beside it. Without a
+        picture (`text_only`) `memory` and `at` are None.
         """
 
     @abstractmethod

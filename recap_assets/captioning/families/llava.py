@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from recap_assets.captioning.families.chat import Chat, Seen
+from recap_assets.captioning.families.chat import Chat
 from recap_assets.captioning.families.family import Inputs, Reader
 from recap_assets.captioning.families.pixels import PixelReader, Scaling
+from recap_assets.captioning.families.seen import Seen
 from recap_assets.captioning.families.tiles import TileReader, tile_reader
 
 _PARTS = {

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from recap_assets.captioning.families import loading, saving
-from recap_assets.captioning.families.causal import CausalDecoding, read_on
+from recap_assets.captioning.families.causal import read_on
+from recap_assets.captioning.families.compiled import decoding
 from recap_assets.captioning.families.family import Decoding, Family, Inputs
 from recap_assets.captioning.families.kept import Kept
 from recap_assets.captioning.families.next_token import nats
@@ -32,13 +33,16 @@ class PaliGemma(Family):
         "text_decoder": ("model.language_model", "lm_head"),
     }
 
-    def __init__(self, model: Any, tokenizer: Any, image_processor: Any, kept: Kept) -> None:
+    def __init__(
+        self, model: Any, tokenizer: Any, image_processor: Any, kept: Kept, compiled: bool
+    ) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.image_processor = image_processor
         self.ends = loading.ends(model)
         self.reader = PixelReader(image_processor)
         self._kept = kept
+        self._compiled = compiled
 
     @classmethod
     def load(cls, folder: Path, settings: Settings) -> Self:
@@ -49,7 +53,8 @@ class PaliGemma(Family):
         model = loading.weights(PaliGemmaForConditionalGeneration, folder, settings)
         tokenizer = loading.tokenizer(folder, settings)
         loading.check_vocabulary(tokenizer, model)
-        return cls(model, tokenizer, loading.image_processor(folder, settings), Kept.of(folder))
+        pictures = loading.image_processor(folder, settings)
+        return cls(model, tokenizer, pictures, Kept.of(folder), settings.compile)
 
     def encode(self, inputs: Inputs) -> torch.Tensor:
         pixels = Scaling.of(self.image_processor)(inputs["pixel_values"], self.device)
@@ -67,7 +72,9 @@ class PaliGemma(Family):
         block = {"token_type_ids": torch.zeros_like(rows.ids)}
         beside = _shown(memory[at.to(memory.device)]) | block
         read, logits = read_on(self.model, rows, _places(rows), beside=beside)
-        return CausalDecoding(self.model, asked, read.with_room(limit), logits)
+        read = read.with_room(limit)
+        compiled = self._compiled
+        return decoding(self.model, asked, read, logits, limit, compiled=compiled)
 
     def loss(
         self, inputs: Inputs, at: Sequence[int], prompts: Sequence[str], captions: Sequence[str]

@@ -35,7 +35,7 @@ class PixelReader(Reader):
 
     def __call__(self, picture: Image.Image) -> Inputs:
         if self._steps is not None:
-            return {"pixel_values": np.asarray(self._steps(picture))[None]}
+            return {"pixel_values": np.array(self._steps(picture))[None]}
         assert self._processor is not None
         if not self._plain:
             made = self._processor(images=[picture], return_tensors="np")

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recap_assets.captioning.families.chat import Chat, Seen
+from recap_assets.captioning.families.chat import Chat
 from recap_assets.captioning.families.family import Inputs, Reader
 from recap_assets.captioning.families.pixels import Scaling
+from recap_assets.captioning.families.seen import Seen
 from recap_assets.captioning.families.tiles import TileReader, tile_reader
 
 

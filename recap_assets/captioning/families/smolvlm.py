@@ -8,9 +8,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from recap_assets.captioning.families.chat import Chat, Seen
+from recap_assets.captioning.families.chat import Chat
 from recap_assets.captioning.families.family import Inputs, Reader
 from recap_assets.captioning.families.pixels import Scaling
+from recap_assets.captioning.families.seen import Seen
 from recap_assets.captioning.families.tiles import TileReader, tile_reader
 
 

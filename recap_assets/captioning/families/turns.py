@@ -25,8 +25,10 @@ def template(folder: Path, tokenizer: Any) -> str:
         return jinja.read_text(encoding="utf-8")
     if older.exists():
         return str(json.loads(older.read_text(encoding="utf-8"))["chat_template"])
-    if isinstance(tokenizer.chat_template, str):
-        return tokenizer.chat_template
+    own = tokenizer.chat_template
+    own = own.get("default") if isinstance(own, dict) else own
+    if own is not None:
+        return str(own)
     raise ValueError("it has no chat template; use the instruction-tuned version of the model")
 
 

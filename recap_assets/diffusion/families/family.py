@@ -69,6 +69,7 @@ class Family(ABC):
     optional: attributes that a model may lack, which model_index.json then says.
     denoiser: the attribute that predicts, `unet` or `transformer`.
     texts: its text encoders, in the order in which it reads them.
+    lora: names of the denoiser's layers that LoRA adapts, as in diffusers' training scripts.
     """
 
     pipelines: ClassVar[tuple[str, ...]]
@@ -76,6 +77,7 @@ class Family(ABC):
     optional: ClassVar[tuple[str, ...]] = ()
     denoiser: ClassVar[str]
     texts: ClassVar[tuple[TextPart, ...]]
+    lora: ClassVar[tuple[str, ...]]
 
     def __init__(self, pipeline: Any, resolution: int | None = None) -> None:
         """`resolution` overrides the size in pixels that the model was made for."""
@@ -84,8 +86,18 @@ class Family(ABC):
     @property
     def resolution(self) -> int:
         """Side in pixels of the square pictures that it is trained on and draws."""
-        made_for = self.network.config.sample_size * self.pipeline.vae_scale_factor
-        return self._resolution or int(made_for)
+        size = self.network.config.sample_size  # of a side, or of both
+        side = size if isinstance(size, int) else max(size)
+        return self._resolution or int(side * self.pipeline.vae_scale_factor)
+
+    @property
+    @abstractmethod
+    def grain(self) -> int:
+        """What `resolution` has to be a multiple of, in pixels, for the pipeline to draw it."""
+
+    @abstractmethod
+    def joints(self) -> dict[str, tuple[int, int]]:
+        """What has to be alike in other parts and in the denoiser, theirs and its own number."""
 
     @property
     def network(self) -> Any:
@@ -103,11 +115,15 @@ class Family(ABC):
         return max((t for t in cls.texts if t.encoder in parts), key=lambda t: t.limit or 0)
 
     @property
+    def present(self) -> list[TextPart]:
+        """The text encoders that this model has."""
+        return [part for part in self.texts if getattr(self.pipeline, part.encoder) is not None]
+
+    @property
     def longest(self) -> int:
         """The most tokens of a caption, start and end included, of the encoder with the longest
         context; what other encoders cannot read is cut for them."""
-        part = self.reader(self.modules())
-        return part.limit or int(getattr(self.pipeline, part.tokenizer).model_max_length)
+        return self._context(self.reader(self.modules()))
 
     @property
     @abstractmethod
@@ -120,11 +136,20 @@ class Family(ABC):
 
     def encode_pictures(self, pictures: np.ndarray) -> torch.Tensor:
         """Scaled latents (the posterior's mode), float32 [N, C, h, w], of uint8 [N, S, S, 3]."""
-        return autoencoder.encode(self.pipeline.vae, pictures)
+        return self._scaled(autoencoder.encode(self.pipeline.vae, pictures))
 
-    @abstractmethod
     def tokenize(self, texts: Sequence[str]) -> Tokens:
-        """Padded tokens for every text encoder, on the CPU."""
+        """Tokens for every text encoder, cut and padded to its own context, on the CPU."""
+        return {
+            part.encoder: getattr(self.pipeline, part.tokenizer)(
+                list(texts),
+                padding="max_length",
+                truncation=True,
+                max_length=self._context(part),
+                return_tensors="pt",
+            ).input_ids
+            for part in self.present
+        }
 
     @abstractmethod
     def encode_texts(self, tokens: Tokens) -> Text:
@@ -186,3 +211,20 @@ class Family(ABC):
                 output_type="np",
             ).images
         return (images * 255).round().astype(np.uint8)
+
+    def _scaled(self, latents: torch.Tensor) -> torch.Tensor:
+        """Of the autoencoder's latents, what the denoiser works on: undone when it draws."""
+        return latents * self.pipeline.vae.config.scaling_factor
+
+    def _context(self, part: TextPart) -> int:
+        return part.limit or int(getattr(self.pipeline, part.tokenizer).model_max_length)
+
+    def _states(self, part: TextPart, tokens: Tokens) -> Any:
+        """What a text encoder says of its tokens, the hidden states of every layer included."""
+        encoder = getattr(self.pipeline, part.encoder)
+        ids = tokens[part.encoder].to(encoder.device, non_blocking=True)
+        return encoder(ids, output_hidden_states=True)
+
+    def _latent_channels(self) -> tuple[int, int]:
+        """Of `joints`, what every family has."""
+        return self.pipeline.vae.config.latent_channels, self.network.config.in_channels

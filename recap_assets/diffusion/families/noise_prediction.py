@@ -15,10 +15,15 @@ def training_scheduler(scheduler: Any) -> Any:
     """The DDPM schedule that a sampler's betas come from.
 
     Raises:
-        UserError: if the model predicts neither noise nor velocity.
+        UserError: if it has none, or if the model predicts neither noise nor velocity.
     """
     from diffusers import DDPMScheduler
 
+    if "beta_schedule" not in scheduler.config:
+        raise UserError(
+            f"text-to-image model: its scheduler {type(scheduler).__name__} has no betas; "
+            "name a model with a DDPM schedule"
+        )
     found: Any = DDPMScheduler.from_config(scheduler.config)
     kind = found.config.prediction_type
     if kind not in {"epsilon", "v_prediction"}:
@@ -39,7 +44,8 @@ def noised(
     """As `Family.noised`: every time step alike often, weighed by min-SNR-gamma where asked for."""
     import torch
 
-    times = (uniform * scheduler.config.num_train_timesteps).long().to(latents.device)
+    times = (uniform * scheduler.config.num_train_timesteps).long()
+    times = times.to(latents.device, non_blocking=True)  # a step waits for nothing
     noisy = scheduler.add_noise(latents, noise, times)
     target = noise
     if scheduler.config.prediction_type == "v_prediction":

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from recap_assets.diffusion.families.family import Family
+from recap_assets.diffusion.families.sd3 import StableDiffusion3
+from recap_assets.diffusion.families.sdxl import StableDiffusionXL
 from recap_assets.diffusion.families.stable_diffusion import StableDiffusion
 
-FAMILIES: tuple[type[Family], ...] = (StableDiffusion,)
+FAMILIES: tuple[type[Family], ...] = (StableDiffusion, StableDiffusionXL, StableDiffusion3)
 
 
 def family_of(pipeline: object) -> type[Family] | None:

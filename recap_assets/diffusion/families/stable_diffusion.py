@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from recap_assets.diffusion.families import noise_prediction
 from recap_assets.diffusion.families.family import (
@@ -30,28 +30,31 @@ class StableDiffusion(Family):
         "text_encoder": "transformers.CLIPTextModel",
     }
     denoiser = "unet"
-    texts = (TextPart("tokenizer", "text_encoder"),)
+    texts: ClassVar[tuple[TextPart, ...]] = (TextPart("tokenizer", "text_encoder"),)
+    lora = ("to_q", "to_k", "to_v", "to_out.0")
+
+    @property
+    def grain(self) -> int:
+        """A number of latents, and the 8 that the pipeline asks for whatever its autoencoder."""
+        return math.lcm(8, self.pipeline.vae_scale_factor)
 
     @property
     def timesteps(self) -> int:
         """The length of the schedule that the model was made with."""
         return int(self._scheduler.config.num_train_timesteps)
 
-    def tokenize(self, texts: Sequence[str]) -> Tokens:
-        """Ids [N, `longest`]."""
-        ids = self.pipeline.tokenizer(
-            list(texts),
-            padding="max_length",
-            truncation=True,
-            max_length=self.longest,
-            return_tensors="pt",
-        ).input_ids
-        return {"text_encoder": ids}
+    def joints(self) -> dict[str, tuple[int, int]]:
+        """The channels of latents, the width of the encoders' states."""
+        encoders = [getattr(self.pipeline, part.encoder) for part in self.texts]
+        width = sum(encoder.config.hidden_size for encoder in encoders)
+        return {
+            "latent channels": self._latent_channels(),
+            "text width": (width, self.network.config.cross_attention_dim),
+        }
 
     def encode_texts(self, tokens: Tokens) -> Text:
         """`hidden` [N, L, D]."""
-        encoder = self.pipeline.text_encoder
-        return {"hidden": encoder(tokens["text_encoder"].to(encoder.device))[0]}
+        return {"hidden": self._states(self.texts[0], tokens).last_hidden_state}
 
     def noised(
         self,

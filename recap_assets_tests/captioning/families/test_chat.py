@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -124,6 +125,33 @@ def test_a_prompt_before_the_picture_shares_the_encoding_alone(tmp_path: Path) -
     processor = partial(by_qwen, template=qwen_vl.TEXT_FIRST)
     by_style = [chat_tokens(processor, folder, pictures, prompt, 12) for prompt in STYLES]
     assert got == [row for rows in zip(*by_style, strict=True) for row in rows]
+
+
+def test_a_window_that_slides_over_the_picture(tmp_path: Path) -> None:
+    kind = CHAT["qwen2.5-vl"]
+    folder = kind.save(tmp_path, **kind.wild)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    window = {"use_sliding_window": True, "sliding_window": 12, "max_window_layers": 1}
+    kinds = ["full_attention", "sliding_attention"]
+    config["text_config"] |= {**window, "layer_types": kinds}
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    family, pictures = chat(folder), uneven(5)
+    assert family.model.config.text_config.sliding_window == 12
+    got = said(family, pictures, STYLES, 16)
+    by_style = [kind.tokens(folder, pictures, prompt, 16) for prompt in STYLES]
+    assert got == [row for rows in zip(*by_style, strict=True) for row in rows]
+
+
+def test_a_penalty_on_what_was_said_counts_the_prompt(kind: Kind, wild: Path) -> None:
+    folder = kind.save(wild.parent / f"{wild.name}-penalty", **kind.wild)
+    config = json.loads((folder / "generation_config.json").read_text(encoding="utf-8"))
+    text = json.dumps({**config, "repetition_penalty": 3.0})
+    (folder / "generation_config.json").write_text(text, encoding="utf-8")
+    pictures = uneven(3)
+    got = said(chat(folder), pictures, STYLES, 10)
+    by_style = [kind.tokens(folder, pictures, prompt, 10) for prompt in STYLES]
+    assert got == [row for rows in zip(*by_style, strict=True) for row in rows]
+    assert got != said(chat(wild), pictures, STYLES, 10)
 
 
 def test_questions_without_a_picture(kind: Kind, wild: Path) -> None:

@@ -99,6 +99,8 @@ def test_the_template_beside_the_model_goes_first(tmp_path: Path) -> None:
     assert template(folder, tokenizer) == qwen_vl.TEMPLATE
     (folder / "chat_template.json").unlink()
     assert template(folder, tokenizer) == "of the tokenizer"
+    tokenizer.chat_template = {"default": "one of several", "tool_use": "another"}
+    assert template(folder, tokenizer) == "one of several"
     (folder / "chat_template.jinja").write_text("of the processor", encoding="utf-8")
     assert template(folder, tokenizer) == "of the processor"
     tokenizer.chat_template = None

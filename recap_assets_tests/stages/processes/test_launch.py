@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,6 +18,7 @@ import pytest
 from recap_assets.experiment.errors import UserError
 from recap_assets.stages.processes.launch import launch
 from recap_assets.stages.progress import listening
+from recap_assets_tests.alive import alive, wait_until
 from recap_assets_tests.small_project import heed_ctrl_c
 from recap_assets_tests.stages.processes import ranks
 
@@ -100,13 +101,6 @@ def test_a_module_that_is_not_there() -> None:
     assert "no_such_module" in str(caught.value)
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 class Endless:
     """A process that launched endless work, as in a terminal of its own."""
 
@@ -130,7 +124,7 @@ class Endless:
     def ended(self) -> str:
         """What it said at its end, once every process of it is gone."""
         _, told = self.process.communicate(timeout=60)
-        wait_until(lambda: not any(one.is_running() for one in self.others))
+        wait_until(lambda: not alive(self.others))
         return told
 
     def unwound(self) -> int:
@@ -142,9 +136,8 @@ class Endless:
 def endless(tmp_path: Path) -> Iterator[Endless]:
     started = Endless(tmp_path)
     yield started
-    for one in started.others:
-        if one.is_running():
-            one.kill()
+    for one in alive(started.others):
+        one.kill()
     started.process.kill()
 
 

@@ -1,0 +1,92 @@
+"""Models of a hub: a server on this machine answers as the real one does."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from recap_assets.captioning import fetch as fetching
+from recap_assets.captioning.fetch import fetch
+from recap_assets.captioning.files import locate
+from recap_assets.experiment.errors import UserError
+
+#: What the hub sends for a model of this name: status, and the header that tells the reason.
+ANSWERS = {
+    "gated": (403, "GatedRepo"),
+    "nothing": (404, "RepoNotFound"),
+    "private": (401, "RepoNotFound"),
+    "old": (404, "RevisionNotFound"),
+    "down": (500, ""),
+}
+
+
+class _Hub(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        name = next(name for name in ANSWERS if f"people/{name}" in self.path)
+        status, code = ANSWERS[name]
+        self.send_response(status)
+        self.send_header("X-Error-Code", code)
+        self.send_header("X-Error-Message", f"about {name}")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_HEAD = do_GET  # noqa: N815
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Hub)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    url = f"http://127.0.0.1:{server.server_port}"
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", url)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    yield
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("gated", "only to those who accepted its terms; accept them on its page and log in"),
+        ("nothing", "neither a folder nor on the hub, or private there; correct the name"),
+        ("private", "neither a folder nor on the hub, or private there; correct the name"),
+        ("old", "it has no revision 'v7'; name one of its commits, branches or tags"),
+        ("down", "neither a folder nor to be had from the hub"),
+    ],
+)
+def test_what_the_hub_refuses(hub: None, name: str, reason: str) -> None:
+    with pytest.raises(UserError) as caught:
+        locate(f"people/{name}", "v7")
+    assert str(caught.value).startswith(f"captioner people/{name} at v7: ")
+    assert reason in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_hub_that_cannot_be_reached(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, hub: None
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(UserError, match="reranker people/x: neither a folder nor to be had"):
+        fetch("reranker", "people/x")
+
+
+def test_a_name_that_no_hub_can_have(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="captioner a//b: neither a folder nor"):
+        locate("a//b")
+    with pytest.raises(UserError, match="there is no such folder; correct the path"):
+        locate(tmp_path / "x")
+
+
+def test_pickles_are_never_asked_for_and_code_only_where_it_is_allowed() -> None:
+    assert not any(pattern.endswith((".bin", ".pt", ".py")) for pattern in fetching._WANTED)
