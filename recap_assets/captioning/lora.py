@@ -89,22 +89,24 @@ def attach(
 
 
 def targets(family: Family, parts: Sequence[str]) -> list[str]:
-    """The dotted names of a family's attention and MLP projections in these parts.
+    """The dotted names of the linear layers of these parts: projections of attention and MLPs.
 
-    They are the linear layers within the repeated layers of a part, found by walking it, so no list
-    for each model is needed. Output heads and connectors, which do not repeat, are left alone.
+    They are found by walking the model, so no list for each family is needed. The head that chooses
+    words is left alone, for its weights are often those that words are read with.
     """
     import torch
 
     names = {module: name for name, module in family.model.named_modules()}
-    return [
-        names[layer]
-        for part in parts_of(family, parts)
-        for stack in part.modules()
-        if isinstance(stack, torch.nn.ModuleList)
-        for layer in stack.modules()
-        if isinstance(layer, torch.nn.Linear)
-    ]
+    heads = {head for model in names if (head := _head(model)) is not None}
+    layers = (layer for part in parts_of(family, parts) for layer in part.modules())
+    linear = [one for one in layers if isinstance(one, torch.nn.Linear) and one not in heads]
+    return [names[layer] for layer in dict.fromkeys(linear)]
+
+
+def _head(model: Any) -> Any:
+    """What a model of transformers chooses words by, if it is one that does."""
+    ask = getattr(model, "get_output_embeddings", None)
+    return None if ask is None else ask()
 
 
 def merge(family: Family, folder: Path) -> None:
