@@ -73,6 +73,7 @@ class Recovering:
             # The frames of what failed hold its tensors.
             traceback.clear_frames(error.__traceback__)
             if is_short_of_memory(error):
+                self._captioner.family.release()
                 _give_back()
             return error
 

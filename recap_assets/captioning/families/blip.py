@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from recap_assets.captioning.families import loading
+from recap_assets.captioning.families.blip_compiled import CompiledDecoder
+from recap_assets.captioning.families.blip_grid import GridDecoding
 from recap_assets.captioning.families.blip_text import TextDecoding
 from recap_assets.captioning.families.blip_vision import fuse
 from recap_assets.captioning.families.family import Decoding, Family, Inputs, Memory
@@ -29,13 +31,17 @@ class Blip(Family):
     parts = {"image_encoder": ("vision_model",), "text_decoder": ("text_decoder",)}
     goes_on = True
 
-    def __init__(self, model: Any, tokenizer: Any, image_processor: Any) -> None:
+    def __init__(
+        self, model: Any, tokenizer: Any, image_processor: Any, *, compile: bool = False
+    ) -> None:
         self.model = model
         fuse(model.vision_model)
         self.tokenizer = tokenizer
         self.image_processor = image_processor
         self.ends = frozenset({int(model.config.text_config.sep_token_id)})
         self.reader = PixelReader(image_processor)
+        self._compile = compile
+        self._compiled: CompiledDecoder | None = None
 
     @classmethod
     def load(cls, folder: Path, settings: Settings) -> Self:
@@ -44,7 +50,8 @@ class Blip(Family):
         model = loading.weights(BlipForConditionalGeneration, folder, settings)
         tokenizer = loading.tokenizer(folder, settings)
         loading.check_vocabulary(tokenizer, model)
-        return cls(model, tokenizer, loading.image_processor(folder, settings))
+        processor = loading.image_processor(folder, settings)
+        return cls(model, tokenizer, processor, compile=settings.compile)
 
     def encode(self, inputs: Inputs) -> Memory:
         scaling = Scaling.of(self.image_processor)
@@ -56,7 +63,10 @@ class Blip(Family):
     ) -> Decoding:
         assert at is not None, "BLIP answers about pictures only"
         rows = [self.prefix(prompt) for prompt in prompts]
-        return TextDecoding(self.model.text_decoder, memory, at, rows, limit)
+        if not self._compile:
+            return TextDecoding(self.model.text_decoder, memory, at, rows, limit)
+        self._compiled = self._compiled or CompiledDecoder(self.model.text_decoder)
+        return GridDecoding(self._compiled, memory, at, rows, limit)
 
     def loss(
         self, inputs: Inputs, at: Sequence[int], prompts: Sequence[str], captions: Sequence[str]
@@ -82,6 +92,10 @@ class Blip(Family):
 
     def room(self, prompt: str) -> int:
         return self._positions - len(self.prefix(prompt))
+
+    def release(self) -> None:
+        if self._compiled is not None:
+            self._compiled.release()
 
     def save(self, folder: Path, *, half: bool = False) -> None:
         from transformers import BlipProcessor

@@ -130,6 +130,9 @@ class Family(ABC):
         """Write what `from_pretrained` of transformers reads: weights (16-bit ones if `half`),
         tokenizer, processor."""
 
+    def release(self) -> None:  # noqa: B027  most families keep nothing
+        """Give up the memory that is kept from batch to batch; it was asked for elsewhere."""
+
     @property
     def generation(self) -> Any:
         """The GenerationConfig that `generate` of transformers would follow."""
