@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from recap_assets.stages.processes.environment import AGENT, FOLDER
 from recap_assets.stages.processes.failure import TOLD
@@ -27,18 +27,17 @@ def count() -> int:
     return int(os.environ["WORLD_SIZE"])
 
 
-def main(work: Callable[[Notes], None]) -> None:
+def main(work: Callable[[Notes], None]) -> NoReturn:
     """Do this rank's part of the work; what it raises is kept for whoever started the ranks."""
     end_with(int(os.environ[AGENT]))
     signal.signal(signal.SIGTERM, _stop)
     notes = Notes(Path(os.environ[FOLDER]))
     with nullcontext() if rank() else telling(notes):
         code = _code(work, notes)
-    if code:
-        # Without the other ranks it may take for ever to leave their group in good order.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Threads of native libraries may wait for other ranks for ever, or die of it when torn down.
+    os._exit(code)
 
 
 def _code(work: Callable[[Notes], None], notes: Notes) -> int:
