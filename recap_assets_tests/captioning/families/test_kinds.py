@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,12 +11,13 @@ import pytest
 import torch
 from PIL import Image
 
+from recap_assets.captioning import lora
 from recap_assets.captioning.captioner import Captioner
 from recap_assets.captioning.generate import caption
 from recap_assets.captioning.load import load
 from recap_assets.captioning.read import read
 from recap_assets.captioning.save import save
-from recap_assets.captioning.train import train
+from recap_assets.captioning.train import PARTS, parts_of, train
 from recap_assets.experiment.captioner_settings import Captioner as Settings
 from recap_assets.experiment.errors import UserError
 from recap_assets_tests.captioning.families.kinds import KINDS, Kind
@@ -48,7 +50,7 @@ def learnt(
     kind: Kind, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Captioner, list[float], Path]:
     """A captioner tuned on four walls in two styles, its losses, and the folder it was saved in."""
-    captioner = load(kind.save(tmp_path_factory.mktemp("new"), seed=0))
+    captioner = copy.deepcopy(load(kind.save(tmp_path_factory.mktemp("new"), seed=0)))
     batch = (
         read(captioner, images(walls())),
         [*range(4), *range(4)],
@@ -203,7 +205,7 @@ def test_weights_in_several_files_are_the_same_captioner(
 
 
 def test_nothing_is_dropped_unless_it_is_asked_for(kind: Kind, tmp_path: Path) -> None:
-    captioner = load(kind.save(tmp_path, seed=0))
+    captioner = copy.deepcopy(load(kind.save(tmp_path, seed=0)))
     batch = (read(captioner, images(walls())), range(4), [""] * 4, CAPTIONS["short"])
     exact = captioner.family.loss(*batch).item()
     still, dropped = (
@@ -215,7 +217,7 @@ def test_nothing_is_dropped_unless_it_is_asked_for(kind: Kind, tmp_path: Path) -
 
 @pytest.mark.parametrize("part", ["image_encoder", "text_decoder"])
 def test_only_the_part_that_is_tuned_moves(kind: Kind, part: str, tmp_path: Path) -> None:
-    captioner = load(kind.save(tmp_path, seed=0))
+    captioner = copy.deepcopy(load(kind.save(tmp_path, seed=0)))
     model = captioner.family.model
     before = {name: value.clone() for name, value in model.named_parameters()}
     batch = (
@@ -224,7 +226,7 @@ def test_only_the_part_that_is_tuned_moves(kind: Kind, part: str, tmp_path: Path
         [PREFIXES["short"]] * 4,
         CAPTIONS["short"],
     )
-    train(captioner, [batch] * 2, lr=1e-2, steps=2, parts=[part])
+    train(captioner, [batch] * 2, lr=1e-2, steps=2, modules=parts_of(captioner.family, [part]))
     own = tuple(f"{name}." for name in captioner.family.parts[part])
     moved = {name for name, value in model.named_parameters() if not before[name].equal(value)}
     assert moved and all(name.startswith(own) for name in moved)
@@ -232,6 +234,23 @@ def test_only_the_part_that_is_tuned_moves(kind: Kind, part: str, tmp_path: Path
     idle = ("position", *kind.idle)
     still = [name for name in rest if name.startswith(own)]
     assert all(any(part in name for part in idle) for name in still), still
+
+
+def test_an_adapter_learns_and_says_the_same_once_it_is_merged(kind: Kind, tmp_path: Path) -> None:
+    base = load(kind.save(tmp_path / "base", seed=0))
+    tuned, merged = copy.deepcopy(base), copy.deepcopy(base)
+    adapter = lora.attach(tuned.family, PARTS, rank=4, alpha=8.0, dropout=0.0, seed=0)
+    shown = images(walls())
+    batch = (read(base, shown), range(4), [PREFIXES["short"]] * 4, CAPTIONS["short"])
+    losses = train(tuned, [batch] * 12, lr=3e-2, steps=12, modules=adapter.modules)
+    assert losses[-1] < losses[0]
+    (tmp_path / "adapter").mkdir()
+    adapter.save(tmp_path / "adapter", "base", None)
+    lora.merge(merged.family, tmp_path / "adapter")
+    prompts = {"short": (PREFIXES["short"], 8)}
+    got = caption(merged, shown, prompts)
+    assert got == caption(tuned, shown, prompts)
+    assert got != caption(base, shown, prompts)
 
 
 def test_the_parts_are_all_there_is(kind: Kind, wild: Path) -> None:
@@ -252,7 +271,7 @@ def test_room_is_what_the_model_has_positions_for(kind: Kind, wild: Path) -> Non
 
 
 def test_a_caption_beyond_the_model_does_not_teach_to_stop(kind: Kind, tmp_path: Path) -> None:
-    captioner = load(kind.save(tmp_path, seed=0))
+    captioner = copy.deepcopy(load(kind.save(tmp_path, seed=0)))
     family = captioner.family
     ends = sorted(family.ends)
     shown = read(captioner, images(walls()[:1]))
