@@ -40,14 +40,15 @@ def test_a_shift_that_the_resolution_decides() -> None:
     found: list[float] = []
     family.pipeline(
         "",
-        num_inference_steps=1000,
+        num_inference_steps=10,
         output_type="latent",
         callback_on_step_end=lambda pipe, step, time, told: found.append(float(time)) or told,
     )
     few = torch.zeros(1000, 1, 1, 1)
     every = (torch.arange(1000, dtype=torch.float64) + 0.5) / 1000
     times = family.noised(few, few, every, Weighting(timesteps="uniform")).times
-    torch.testing.assert_close(times, torch.tensor(found), rtol=1e-4, atol=1e-3)
+    # Ten steps are every 111th of the thousand.
+    torch.testing.assert_close(times[::111], torch.tensor(found), rtol=1e-4, atol=1e-3)
 
 
 def test_draws_are_logit_normal() -> None:
