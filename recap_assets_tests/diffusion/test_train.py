@@ -216,7 +216,7 @@ def test_a_trained_arm_is_an_ordinary_folder_for_diffusers(tmp_path: Path) -> No
     family = trained(replace(SETTINGS, ema=0.9))
     family.pipeline.save_pretrained(tmp_path / "arm", safe_serialization=True)
     plain = DiffusionPipeline.from_pretrained(tmp_path / "arm")
-    for found in (plain, load(tmp_path / "arm")):
+    for found in (plain, load(tmp_path / "arm").pipeline):
         for part in ("vae", "unet", "text_encoder"):
             assert same(getattr(found, part), weights(getattr(family.pipeline, part)))
         assert found.scheduler.config.prediction_type == "v_prediction"
