@@ -61,8 +61,10 @@ def seen(project: Project, key: Key) -> bool:
 
 
 def lacks(project: Project, key: Key, version: str) -> str:
-    """Why the arm is to be trained: for weights on the way alone, and what these cost, or anew."""
+    """Why the arm is to be trained: to go on, anew, or for weights on the way and at what cost."""
     todo = training.missing(project, named(key), version)
+    if done := training.saves(project, named(key), version).step():
+        return f"its training is not finished: it goes on from step {done}"
     if project.config.t2i.steps in todo or not todo:
         return CHANGED
     steps = ", ".join(map(str, todo))

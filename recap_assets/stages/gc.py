@@ -15,12 +15,12 @@ from recap_assets.experiment.project import Project
 from recap_assets.stages import (
     captioner,
     checkpoint,
+    gc_training,
     inputs,
     metrics,
     recaptions,
     recipes,
     samples,
-    t2i_base,
 )
 from recap_assets.stages.memory import remembering
 from recap_assets.stages.stage import NotReady, Stage, named
@@ -50,9 +50,9 @@ def find(project: Project) -> list[Garbage]:
             *_retired(project),
             *_shards(project),
             *_products(project),
-            *_trainings(project),
-            *_latents(project),
-            *_texts(project),
+            *gc_training.trainings(project),
+            *gc_training.latents(project),
+            *gc_training.texts(project),
             *_unfinished(project),
         ]
     return [Garbage(path, reason, _size(path)) for path, reason in found]
@@ -134,38 +134,6 @@ def _products(project: Project) -> _Found:
                 yield folder, f"recap.yaml has no {stage.name} {key!r}"
             elif (version := kept[key]) is not None and folder.name != short(version):
                 yield folder, f"an old version of {stage.name}[{key}]"
-
-
-def _trainings(project: Project) -> _Found:
-    """Saves of trainings that nobody goes on with."""
-    for path in sorted((project.root / "training").glob("*/*.safetensors")):
-        key = path.parent.name
-        if key not in project.arm_keys():
-            yield path, f"recap.yaml has no arm {key!r}"
-            continue
-        with suppress(NotReady, UserError):
-            version = checkpoint.wanted(project, key)
-            if path.stem != short(version):
-                yield path, f"a training of {key} with other captions or settings"
-            elif checkpoint.made(project, key, version):
-                yield path, f"a training of {key}, which is finished"
-
-
-def _latents(project: Project) -> _Found:
-    current = short(t2i_base.latents_version(project))
-    for folder in sorted((project.root / "latents").glob("*")):
-        if folder.name != current:
-            yield folder, "latents of another autoencoder"
-    for path in sorted((project.root / "latents" / current).glob("*.safetensors")):
-        if path.stem not in inputs.shards(project):
-            yield path, "latents of a shard that is gone"
-
-
-def _texts(project: Project) -> _Found:
-    current = short(t2i_base.texts_version(project))
-    for folder in sorted((project.root / "texts").glob("*")):
-        if folder.name != current:
-            yield folder, "embeddings of captions by other text encoders"
 
 
 def _unfinished(project: Project) -> _Found:

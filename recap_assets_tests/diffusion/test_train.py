@@ -62,8 +62,12 @@ def equal(a: list[torch.Tensor], b: list[torch.Tensor]) -> bool:
     return all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
 
 
-def reference(family: StableDiffusion, prediction: str) -> list[float]:
-    """Three steps picture by picture, written down from the papers: DDPM, velocity, AdamW."""
+def reference(family: StableDiffusion, prediction: str, gamma: float = math.inf) -> list[float]:
+    """Three steps picture by picture, written down from the papers: DDPM, velocity, AdamW.
+
+    min-SNR (arXiv 2303.09556) weighs the error of a picture by min(SNR, gamma), which is SNR times
+    that of the noise and SNR + 1 times that of the velocity.
+    """
     betas = DDPMScheduler(beta_schedule="squaredcos_cap_v2").betas.double()
     signal = torch.cumprod(1 - betas, 0)
     pictures, ids = latents(PICTURES), tokens(family)["text_encoder"]
@@ -83,7 +87,10 @@ def reference(family: StableDiffusion, prediction: str) -> list[float]:
             hidden = family.pipeline.text_encoder(text[None])[0]
             answer = family.pipeline.unet((a * x + b * noise)[None], time, hidden).sample[0]
             target = a * noise - b * x if prediction == "v_prediction" else noise
-            errors.append((answer - target).square().mean())
+            snr = float(signal[time] / (1 - signal[time]))
+            per_picture = snr + 1 if prediction == "v_prediction" else snr
+            weight = 1.0 if math.isinf(gamma) else min(snr, gamma) / per_picture
+            errors.append(weight * (answer - target).square().mean())
         loss = sum(errors) / len(errors)
         losses.append(loss.item())
         slopes = torch.autograd.grad(loss, parameters)
@@ -111,6 +118,14 @@ def test_losses_are_those_of_a_plain_loop(prediction: str) -> None:
     # A rate of zero, or no training at all, would be seen.
     still = learn(build(prediction), replace(SETTINGS, lr=0.0))
     assert still[0] == losses[0] and abs(still[2] - losses[2]) > 1e-3
+
+
+@pytest.mark.parametrize("prediction", ["v_prediction", "epsilon"])
+def test_losses_are_weighed_by_the_noise(prediction: str) -> None:
+    expected = reference(build(prediction), prediction, gamma=0.5)
+    found = learn(build(prediction), replace(SETTINGS, snr_gamma=0.5))
+    assert found == pytest.approx(expected, abs=1e-5)
+    assert found != pytest.approx(learn(build(prediction), SETTINGS), abs=1e-2)
 
 
 def test_the_dropped_prompts_of_the_plain_loop_are_some_and_not_all() -> None:

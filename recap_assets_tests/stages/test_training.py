@@ -201,6 +201,7 @@ def test_a_killed_training_goes_on(built: Project, first_run: Built, tmp_path: P
     kill(project, ARM, 4)
     assert training.saves(project, ARM, version).step() == 2
     assert not checkpoint.made(project, ARM, version)
+    assert why(project)[ARM] == "its training is not finished: it goes on from step 2"
     assert garbage(project).keys() & {f"training/{ARM}/{version[:12]}.safetensors"} == set()
     # Weights from before the save take a run of their own.
     project = change(project, "t2i.checkpoints", [1, 3])
