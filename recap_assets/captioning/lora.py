@@ -1,10 +1,11 @@
 """LoRA (Hu et al. 2021, arXiv 2106.09685) through peft: an adapter beside a base that stays.
 
-adapter = lora.attach(family, ["text_decoder"], rank=16, alpha=32.0, dropout=0.1, seed=0)
-train(captioner, batches, modules=adapter.modules, ...)
-adapter.save(folder, "Salesforce/blip-image-captioning-base", revision)
+    adapter = lora.attach(family, ["text_decoder"], rank=16, alpha=32.0, dropout=0.1, seed=0)
+    train(captioner, batches, modules=adapter.modules, ...)
+    adapter.save(folder, "Salesforce/blip-image-captioning-base", revision)
 
-PeftModel.from_pretrained(base, folder)     # peft's own layout: this project is not needed
+What is saved has peft's own layout: `PeftModel.from_pretrained(base, folder)` needs nothing of this
+project.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import polars as pl
 from recap_assets.captioning import examples
 from recap_assets.captioning.captioner import Captioner
 from recap_assets.captioning.examples import Examples
+from recap_assets.captioning.recover import is_short_of_memory
 from recap_assets.captioning.score import Scores
 from recap_assets.captioning.stopping import Standing, Stopping
 from recap_assets.captioning.student import Student
@@ -66,8 +68,8 @@ def tune(
     scores.
 
     Raises:
-        UserError: if a style has no captions to train on, a picture cannot be decoded, or the model
-            has no place for an adapter.
+        UserError: if a style has no captions to train on, a picture cannot be decoded, the model
+            has no place for an adapter, or there is not the memory.
     """
     learn = examples.select(human, styles, "train")
     for style in styles:
@@ -76,15 +78,16 @@ def tune(
                 f"style {style!r}: no human captions to train on; write some, or name another style"
             )
     validation = Validation(examples.select(human, styles, "validation"), judge)
-    student = Student.of(base, how)
-    stopping = Stopping(student, validation, how)
+    with _memory(base.settings.model, how):
+        student = Student.of(base, how)
+        stopping = Stopping(student, validation, how)
 
-    def watch(step: int) -> bool:
-        if step in how.checkpoints:
-            keep(step, student.save)
-        return stopping(step)
+        def watch(step: int) -> bool:
+            if step in how.checkpoints:
+                keep(step, student.save)
+            return stopping(step)
 
-    losses = _learn(student, learn, how, progress, watch)
+        losses = _learn(student, learn, how, progress, watch)
     stopping.finish()
     student.finish()
     before, after = (validation.scores(captioner) for captioner in (base, student.captioner))
@@ -113,3 +116,17 @@ def _learn(
         progress=progress,
         watch=watch,
     )
+
+
+@contextmanager
+def _memory(model: str, how: Tune) -> Iterator[None]:
+    """Say in one line that there is not the memory to tune."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_short_of_memory(error):
+            raise
+        raise UserError(
+            f"captioner {model}: there is not the memory to tune it by batches of {how.batch}; "
+            "lower tune.batch or max_pixels, train one part, or take method: lora"
+        ) from error

@@ -140,7 +140,8 @@ def _tune(project: Project, name: str, how: Tune, path: Path) -> None:
     from recap_assets.captioning.tune import Save, tune
 
     mine = settings(project, name)
-    base = load(project.model(mine.model), mine)
+    # Compiling pays for thousands of captions, and knows weights that do not change.
+    base = load(project.model(mine.model), mine.model_copy(update={"compile": False}))
     rows = lessons.rows(project, name)
     about = _about(project, name, how, type(base.family.model).__name__)
     with atomic.directory(path) as folder:

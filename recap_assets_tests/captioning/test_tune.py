@@ -215,3 +215,26 @@ def test_a_damaged_picture_is_named() -> None:
     damaged = pl.when(pl.col("uid") == "u2").then(pl.lit(b"no picture")).otherwise("image")
     with pytest.raises(UserError, match="human caption of u2: its picture"):
         run(small(), human().with_columns(damaged.alias("image")))
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_too_little_memory_is_told_in_a_line(method: str) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB")
+
+    base = small()
+    base.family.model.vision_model.register_forward_pre_hook(full)
+    with pytest.raises(
+        UserError, match=r"not the memory to tune it by batches of 4; lower tune\.b"
+    ):
+        run(base, human(), method=method)
+
+
+def test_what_else_the_model_raises_is_not_taken_for_it() -> None:
+    def wrong(*_: object) -> None:
+        raise RuntimeError("shapes do not fit")
+
+    base = small()
+    base.family.model.vision_model.register_forward_pre_hook(wrong)
+    with pytest.raises(RuntimeError, match="shapes do not fit"):
+        run(base, human())
