@@ -33,6 +33,14 @@ def settings(project: Project, name: str) -> Settings:
     return project.config.captioners[name]
 
 
+def resolved(project: Project, name: str) -> Settings:
+    """The settings of a captioner with its reranker's folder in place of the name for it."""
+    mine = settings(project, name)
+    if mine.reranker is None:
+        return mine
+    return mine.model_copy(update={"reranker": str(project.model(mine.reranker))})
+
+
 def prompts(project: Project, name: str) -> dict[str, str]:
     """The text prefix of each style that this captioner learns from people."""
     return {
@@ -64,7 +72,8 @@ def wanted(project: Project, key: Key) -> str:
 def base_digest(project: Project, name: str) -> str:
     """What identifies the model before tuning."""
     mine = settings(project, name)
-    return files.locate(project.model(mine.model), mine.revision).digest
+    code = mine.trust_remote_code
+    return files.locate(project.model(mine.model), mine.revision, code=code).digest
 
 
 def folder(project: Project, name: str, version: str) -> Path | str:

@@ -91,7 +91,7 @@ def _texts(
     version = captioner.wanted(project, name)
     if not captioner.made(project, name, version):
         raise NotReady(f"captioner[{name}] is not tuned as it should be now")
-    settings = captioner.settings(project, name)
+    settings = captioner.resolved(project, name)
     model = load(captioner.folder(project, name, version), settings)
     source = ShardSource(
         images.source(project, shard),
