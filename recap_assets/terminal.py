@@ -51,6 +51,8 @@ def watching(quiet: bool) -> Iterator[Callable[[str, str | None, Any], None]]:
                 bar.console.print(f"failed  {name}: {ran.error}", style="red", markup=False)
             elif ran is not None:
                 bar.console.print(f"made    {name} ({ran.computed:,} computed)", markup=False)
+                for warning in ran.warnings:
+                    bar.console.print(f"warning {name}: {warning}", style="yellow", markup=False)
 
         with listening(tell):
             yield watch

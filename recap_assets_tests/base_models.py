@@ -28,9 +28,9 @@ def make(folder: Path) -> Path:
     torch.manual_seed(0)
     scenes = [sample(seed) for seed in range(24)]
     texts = [*_captions(scenes, short), *_captions(scenes, long)]
-    pipeline = t2i.build(autoencoder.build(), t2i.tokenizer(texts))
+    family = t2i.build(autoencoder.build(), t2i.tokenizer(texts))
     with quiet():
-        pipeline.to(torch.float16).save_pretrained(folder / "t2i", safe_serialization=True)
+        family.pipeline.to(torch.float16).save_pretrained(folder / "t2i")
         detector.save(detector.build(), folder / "detector")
     saving.save(_captioner(scenes), folder / "captioner", {"title": "A test's captioner"})
     return folder

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from recap_assets.experiment.errors import UserError
+from recap_assets.experiment.hub import why_not
 
 # Without pickles: neither *.bin nor *.pt is ever fetched.
 _WANTED = ["*.json", "*.txt", "*.model", "*.jinja", "*.safetensors"]
@@ -30,27 +31,4 @@ def fetch(what: str, model: str | Path, revision: str | None = None, *, code: bo
     except Exception as error:
         # Besides its own errors the hub's client lets those of the network through.
         name = model if revision is None else f"{model} at {revision}"
-        raise UserError(f"{what} {name}: {_reason(error, revision)}") from error
-
-
-def _reason(error: Exception, revision: str | None) -> str:
-    """Why the hub gave no files, and the way out."""
-    from huggingface_hub import errors
-
-    if isinstance(error, errors.GatedRepoError):
-        return (
-            "the hub gives it only to those who accepted its terms; accept them on its page and "
-            "log in with `hf auth login`, or name another model"
-        )
-    if isinstance(error, errors.RevisionNotFoundError):
-        return f"it has no revision {revision!r}; name one of its commits, branches or tags"
-    if isinstance(error, errors.RepositoryNotFoundError):
-        return (
-            "neither a folder nor on the hub, or private there; correct the name, or log in with "
-            "`hf auth login`"
-        )
-    line = (str(error).splitlines() or [type(error).__name__])[0]
-    return (
-        f"neither a folder nor to be had from the hub ({line}); "
-        "correct the name, or download the model and name its folder"
-    )
+        raise UserError(f"{what} {name}: {why_not(error, revision)}") from error

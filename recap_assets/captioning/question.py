@@ -10,7 +10,10 @@ from PIL import Image
 
 
 class Source(Protocol):
-    """The pictures of a shard that are to be captioned, by their places. Picklable."""
+    """The pictures of a shard that are to be captioned, by their places.
+
+    Picklable, and fit to be called from several threads at once.
+    """
 
     def __call__(self, start: int, stop: int) -> list[Image.Image]:
         """The RGB pictures from place `start` up to `stop`, in order.

@@ -5,30 +5,36 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import TypedDict
+
+from recap_assets.captioning.cider import cider
 
 _WORD = re.compile(r"\w+")
 
 
-class Scores(TypedDict):
-    """Means over captions: token F1 and share of equal captions, each 0 to 1; and their number."""
-
-    token_f1: float
-    exact: float
-    n: int
+#: Named numbers; None where something cannot be measured.
+Scores = dict[str, float | None]
 
 
 def scores(generated: Sequence[str], human: Sequence[str]) -> Scores:
-    """The scores of generated captions, each against the human one in its place.
+    """Means over generated captions, each against the human one in its place, and their number `n`.
+
+    token_f1, exact: 0 to 1, see `f1`; `exact` is the share of captions equal word by word.
+    cider: CIDEr-D, 0 to 10, the rarity of words taken from these human captions themselves; None
+        where they do not differ, as one alone does not.
+    words, human_words: lengths of the generated and the human captions.
 
     Raises ValueError if there are none or the lengths differ.
     """
     pairs = [(words(a), words(b)) for a, b in zip(generated, human, strict=True)]
     if not pairs:
         raise ValueError("no captions to score")
+    telling = cider([a for a, _ in pairs], [[b] for _, b in pairs])
     return {
         "token_f1": sum(f1(a, b) for a, b in pairs) / len(pairs),
         "exact": sum(a == b for a, b in pairs) / len(pairs),
+        "cider": None if telling is None else sum(telling) / len(pairs),
+        "words": sum(len(a) for a, _ in pairs) / len(pairs),
+        "human_words": sum(len(b) for _, b in pairs) / len(pairs),
         "n": len(pairs),
     }
 

@@ -2,160 +2,114 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-import numpy as np
 import polars as pl
-from PIL import Image
 
+from recap_assets.captioning import examples
 from recap_assets.captioning.captioner import Captioner
-from recap_assets.captioning.families.family import Inputs
-from recap_assets.captioning.generate import caption
-from recap_assets.captioning.read import read
-from recap_assets.captioning.score import Scores, scores
-from recap_assets.captioning.train import PARTS, Batch, train
+from recap_assets.captioning.examples import Examples
+from recap_assets.captioning.score import Scores
+from recap_assets.captioning.stopping import Standing, Stopping
+from recap_assets.captioning.student import Student
+from recap_assets.captioning.train import train
+from recap_assets.captioning.validate import Judge, Validation
+from recap_assets.experiment.captioner_settings import Tune
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.fingerprint import seed as seed_of
-from recap_assets.images.decode import DecodeError, decode
 
-# A tuned captioner that says more than this many tokens above the longest human caption is cut.
-_SLACK = 8
+#: Writes weights into a folder.
+Save = Callable[[Path], None]
 
 
 @dataclass(frozen=True)
 class TuneResult:
-    """The tuned captioner, its training losses, and its scores by style after and before tuning."""
+    """What came of tuning.
+
+    save: writes the tuned weights: a model's folder, or an adapter's in peft's layout.
+    losses: of each step that was done.
+    validation, before: scores by style after and before tuning.
+    standings: after steps of `validate_every`; stopping: what came of `patience`, if it was set.
+    """
 
     captioner: Captioner
+    save: Save
     losses: list[float]
     validation: dict[str, Scores]
     before: dict[str, Scores]
-
-
-@dataclass(frozen=True)
-class _Set:
-    """One split: its pictures, and (number of the picture, caption) by style."""
-
-    pictures: list[Image.Image]
-    captions: dict[str, list[tuple[int, str]]]
+    standings: list[Standing]
+    stopping: str | None
 
 
 def tune(
     base: Captioner,
     human: pl.DataFrame,
-    prompts: Mapping[str, str],
+    styles: Sequence[str],
+    how: Tune,
     *,
-    steps: int,
-    lr: float,
-    batch: int,
-    dropout: float = 0.1,
-    seed: int = 0,
-    parts: Sequence[str] = PARTS,
+    judge: Judge | None = None,
+    keep: Callable[[int, Save], None] = lambda step, save: None,
     progress: Callable[[int, float], None] | None = None,
 ) -> TuneResult:
     """Train a copy of `base` on the train split and score it on the validation split.
 
     Args:
-        human: columns uid, style, caption, split ("train" or "validation") and image (encoded
-            bytes). The order of its rows does not matter.
-        prompts: style -> text prefix; rows of other styles are left out.
-        batch: captions per step, shared out evenly over the styles.
-        parts: the weights that move (`train.PARTS`).
+        human: columns uid, style, prompt (what the captioner is asked), caption, split ("train" or
+            "validation") and image (encoded bytes). The order of its rows does not matter.
+        styles: those to learn, in turn; rows of others are left out.
+        judge: adds numbers to the scores.
+        keep: called after each of `how.checkpoints` with the step and what writes its weights.
 
     The rate warms up over the first tenth of the steps. A style without validation rows has no
     scores.
 
     Raises:
-        UserError: if a style has no captions to train on, or a picture cannot be decoded.
+        UserError: if a style has no captions to train on, a picture cannot be decoded, or the model
+            has no place for an adapter.
     """
-    learn = _select(human, prompts, "train")
-    for style in prompts:
-        if not learn.captions[style]:
+    learn = examples.select(human, styles, "train")
+    for style in styles:
+        if not learn.styles[style]:
             raise UserError(
                 f"style {style!r}: no human captions to train on; write some, or name another style"
             )
-    held_out = _select(human, prompts, "validation")
-    tuned = Captioner(copy.deepcopy(base.family), base.settings)
-    losses = train(
-        tuned,
-        _batches(tuned, learn, prompts, batch, seed),
-        lr=lr,
-        steps=steps,
-        warmup=steps // 10,
-        dropout=dropout,
-        seed=seed_of("captioner dropout", seed),
-        parts=parts,
-        progress=progress,
+    validation = Validation(examples.select(human, styles, "validation"), judge)
+    student = Student.of(base, how)
+    stopping = Stopping(student, validation, how)
+
+    def watch(step: int) -> bool:
+        if step in how.checkpoints:
+            keep(step, student.save)
+        return stopping(step)
+
+    losses = _learn(student, learn, how, progress, watch)
+    stopping.finish()
+    student.finish()
+    before, after = (validation.scores(captioner) for captioner in (base, student.captioner))
+    return TuneResult(
+        student.captioner, student.save, losses, after, before, stopping.standings, stopping.told()
     )
-    before, after = (_validate(captioner, held_out, prompts) for captioner in (base, tuned))
-    return TuneResult(tuned, losses, after, before)
 
 
-def _select(human: pl.DataFrame, prompts: Mapping[str, str], split: str) -> _Set:
-    rows = human.filter(pl.col("split") == split, pl.col("style").is_in(list(prompts)))
-    rows = rows.sort("style", "uid", "caption")
-    images = dict(zip(rows["uid"], rows["image"], strict=True))
-    number = {uid: i for i, uid in enumerate(images)}
-    captions: dict[str, list[tuple[int, str]]] = {style: [] for style in prompts}
-    for style, uid, text in rows.select("style", "uid", "caption").iter_rows():
-        captions[style].append((number[uid], text))
-    return _Set([_picture(uid, image) for uid, image in images.items()], captions)
-
-
-def _picture(uid: str, image: bytes) -> Image.Image:
-    try:
-        return decode(image)
-    except DecodeError as error:
-        raise UserError(
-            f"human caption of {uid}: its picture {error.reason}; replace it or leave it out"
-        ) from error
-
-
-def _batches(
-    captioner: Captioner, data: _Set, prompts: Mapping[str, str], size: int, seed: int
-) -> Iterator[Batch]:
-    """Endless batches that take the styles in turn, each from its own shuffled epochs."""
-    streams = [(prompts[s], _epochs(data.captions[s], seed_of("epochs", seed, s))) for s in prompts]
-    shown: list[Inputs] = [read(captioner, [picture]) for picture in data.pictures]
-    turn = 0
-    while True:
-        picked = []
-        for _ in range(size):
-            prefix, stream = streams[turn % len(streams)]
-            picked.append((prefix, *next(stream)))
-            turn += 1
-        prefixes, numbers, texts = zip(*picked, strict=True)
-        inputs = captioner.family.reader.collate([shown[number] for number in numbers])
-        yield inputs, range(size), prefixes, texts
-
-
-def _epochs(rows: list[tuple[int, str]], seed: int) -> Iterator[tuple[int, str]]:
-    """Every row once in a random order, then again in another, without end."""
-    random = np.random.default_rng(seed)
-    while True:
-        for i in random.permutation(len(rows)):
-            yield rows[i]
-
-
-def _validate(captioner: Captioner, data: _Set, prompts: Mapping[str, str]) -> dict[str, Scores]:
-    filled = {style: rows for style, rows in data.captions.items() if rows}
-    limits = {
-        style: (prompts[style], _limit(captioner, prompts[style], rows))
-        for style, rows in filled.items()
-    }
-    generated = caption(captioner, data.pictures, limits)
-    return {
-        style: scores([generated[style][i].text for i, _ in rows], [text for _, text in rows])
-        for style, rows in filled.items()
-    }
-
-
-def _limit(captioner: Captioner, prompt: str, rows: list[tuple[int, str]]) -> int:
-    family = captioner.family
-    texts = [text for _, text in rows]
-    tokens = family.tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
-    longest = max(map(len, tokens)) + _SLACK
-    room = family.room(prompt)
-    return longest if room is None else min(longest, room)
+def _learn(
+    student: Student,
+    learn: Examples,
+    how: Tune,
+    progress: Callable[[int, float], None] | None,
+    watch: Callable[[int], bool],
+) -> list[float]:
+    return train(
+        student.captioner,
+        examples.batches(student.captioner, learn, how.batch, how.seed),
+        lr=how.lr,
+        steps=how.steps,
+        warmup=how.steps // 10,
+        dropout=how.dropout,
+        seed=seed_of("captioner dropout", how.seed),
+        modules=student.modules,
+        arithmetic=student.arithmetic,
+        progress=progress,
+        watch=watch,
+    )

@@ -27,11 +27,14 @@ HUMAN = pl.Schema(
         "style": pl.String(),
         "caption": pl.String(),
         "split": pl.String(),
+        "alt": pl.String(),
+        "extra": pl.String(),
         "image": pl.Binary(),
     }
 )
 LEAST = 2
-FEW = 10
+#: Fewer captions than these are learnt by heart rather than from; 100 are a good start.
+FEW = 50
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,8 @@ class HumanCaptions:
     """People's captions and what was passed over on the way.
 
     frame: `HUMAN` columns, a row per picture and style, sorted; `split` is train or validation, the
-        same for all styles of a picture; `image` holds the encoded picture as it lies in its shard.
+        same for all styles of a picture; `alt` and `extra` are its alt-text and JSON as an image
+        index has them; `image` holds the encoded picture as it lies in its shard.
     skipped: samples without a picture, without a caption in some style, with a picture seen before,
         or with one that cannot be decoded, by reason.
     warnings: what to tell the user about the size of the set, one line each.
@@ -56,6 +60,8 @@ class _Picture:
     sha256: str
     data: bytes
     captions: dict[str, str]
+    alt: str
+    extra: str
 
     @property
     def uid(self) -> str:
@@ -69,14 +75,16 @@ def read_human(
     validation: float,
     seed: int,
     max_pixels: int = MAX_PIXELS,
+    alt: str = "",
 ) -> HumanCaptions:
     """Pick `images` pictures that decode and have a caption of every style in `captions`.
 
     Pictures are picked by a hash of (`seed`, uid), so neither the order nor the packing of the
     `shards` matters; of pictures that occur twice the first counts. `captions` maps a style to
     where its text lies: a member's extension (`txt`), a field of the JSON (`json.short`) or a
-    column. Of the picked ones the share `validation` in [0, 1), at least one picture if it is above
-    0, goes to validation: those first by another hash.
+    column; `alt` is such a place of the alt-text, unless people's captions lie there. Of the picked
+    ones the share `validation` in [0, 1), at least one picture if it is above 0, goes to
+    validation: those first by another hash.
 
     Raises:
         UserError: if no style is named, a shard cannot be read, or fewer than two pictures are
@@ -89,7 +97,9 @@ def read_human(
     for style in captions:
         check_key("style", style)
     skipped: Counter[str] = Counter()
-    found = _pick(_pictures(shards, captions, skipped), images, seed, max_pixels, skipped)
+    # A prompt that shows the alt-text would show the answer.
+    alt = "" if alt in captions.values() else alt
+    found = _pick(_pictures(shards, captions, alt, skipped), images, seed, max_pixels, skipped)
     if len(found) < LEAST:
         raise UserError(_too_few(len(found), captions, skipped))
     held = _validation([picture.uid for picture in found], validation, seed)
@@ -104,17 +114,19 @@ def content_digest(frame: pl.DataFrame, style: str) -> str:
 
 
 def _pictures(
-    shards: Sequence[Shard], captions: Mapping[str, str], skipped: Counter[str]
+    shards: Sequence[Shard], captions: Mapping[str, str], alt: str, skipped: Counter[str]
 ) -> Iterator[_Picture]:
     """Every sample with a picture and all captions."""
     for shard in shards:
         for sample in shard.samples():
-            picture = _picture(sample, captions, skipped)
+            picture = _picture(sample, captions, alt, skipped)
             if picture is not None:
                 yield picture
 
 
-def _picture(sample: Sample, captions: Mapping[str, str], skipped: Counter[str]) -> _Picture | None:
+def _picture(
+    sample: Sample, captions: Mapping[str, str], alt: str, skipped: Counter[str]
+) -> _Picture | None:
     member = sample.picture()
     if member is None or member.size > LARGEST_PICTURE:
         skipped["no picture" if member is None else "picture too large"] += 1
@@ -126,8 +138,10 @@ def _picture(sample: Sample, captions: Mapping[str, str], skipped: Counter[str])
     if not all(texts.values()):
         skipped["no caption"] += 1
         return None
+    beside = read_sidecar(sample.text, alt, None, sample.record)
     data = sample.read(member)
-    return _Picture(sample.key, hashlib.sha256(data).hexdigest(), data, texts)
+    sha256 = hashlib.sha256(data).hexdigest()
+    return _Picture(sample.key, sha256, data, texts, beside.alt, beside.extra)
 
 
 def _pick(
@@ -173,6 +187,8 @@ def _frame(pictures: Sequence[_Picture], held: set[str]) -> pl.DataFrame:
             "style": style,
             "caption": caption,
             "split": "validation" if picture.uid in held else "train",
+            "alt": picture.alt,
+            "extra": picture.extra,
             "image": picture.data,
         }
         for picture in pictures
@@ -198,6 +214,7 @@ def _warnings(usable: int, images: int) -> list[str]:
         )
     if usable < FEW:
         warnings.append(
-            f"human captions: {usable} pictures are few to tune a captioner on; write {FEW} or more"
+            f"human captions: {usable} pictures are few to tune a captioner on; "
+            "write more, 100 are a good start"
         )
     return warnings

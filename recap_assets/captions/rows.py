@@ -75,12 +75,12 @@ def _frame(rows: Iterable[dict[str, object]]) -> pl.DataFrame:
 def _generated_row(
     image: dict[str, object], made: Generated, recipe: Recipe, stamp: Stamp
 ) -> dict[str, object]:
-    sha = str(image["image_sha256"])
+    sha, alt = str(image["image_sha256"]), str(image["alt"] or "")
     caption = "" if made.error is not None else status.clean(made.text)
     judged = "error" if made.error is not None else status.judge(caption, made.finished)
     row = _row(image, caption, judged, recipe, stamp)
     error = None if made.error is None else status.clean(made.error) or "unknown"
-    return row | {"error": error, "row_key": recipe.row_key(sha), "seed": recipe.seed(sha)}
+    return row | {"error": error, "row_key": recipe.row_key(sha, alt), "seed": recipe.seed(sha)}
 
 
 def _alt_row(image: dict[str, object], stamp: Stamp) -> dict[str, object]:

@@ -25,18 +25,24 @@ def literal(text: str) -> str:
 
 
 def rows(
-    root: Path, pattern: str, schema: Mapping[str, pl.DataType], partitions: tuple[str, ...] = ()
+    root: Path,
+    pattern: str,
+    schema: Mapping[str, pl.DataType],
+    partitions: tuple[str, ...] = (),
+    *,
+    grown: bool = False,
 ) -> str:
     """A SELECT of `schema`'s columns over the files that `pattern` (a glob below `root`) matches.
 
     `partitions` names folders of the form name=value whose values are text columns, the last ones
-    where `schema` lacks them. Where no file matches, there are no rows; with DuckDB 2, files that
-    come later are found.
+    where `schema` lacks them. `grown` says that old files lack columns which later ones have. Where
+    no file matches, there are no rows; with DuckDB 2, files that come later are found.
     """
     columns = dict(schema) | dict.fromkeys(partitions, pl.String())
     types = ", ".join(f"{literal(name)}: VARCHAR" for name in partitions)
     options = f", hive_partitioning = {'true' if partitions else 'false'}"
     options += f", hive_types = {{{types}}}" if partitions else ""
+    options += ", union_by_name = true" if grown else ""
     # Older readers of the database know no such option, so it stands only where it is needed.
     options += "" if any(root.glob(pattern)) else ", allow_empty = true"
     path = literal(f"{escape(root.resolve().as_posix())}/{pattern}")

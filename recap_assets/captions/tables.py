@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
-# checkpoints/<arm>/<digest>/row.parquet, one row. mix: JSON of style to weight. caption_set: the
-# content digests trained on. images: pictures shown to the model. path: the checkpoint's folder.
+# checkpoints/<weights>/<digest>/row.parquet, one row. mix: JSON of style to weight. caption_set:
+# the content digests trained on. steps: how many the weights were trained for. images: pictures
+# shown to the model. path: the checkpoint's folder.
 CHECKPOINTS = pl.Schema(
     {
         "arm": pl.String(),
@@ -23,7 +24,8 @@ CHECKPOINTS = pl.Schema(
     }
 )
 
-# samples/<arm>/<digest>/samples.parquet, one row per picture. sample: its number under the prompt.
+# samples/<row>/<digest>/samples.parquet, one row per picture. sample: its number under the prompt.
+# step: how many the weights were trained for, null for `base` and `real`.
 SAMPLES = pl.Schema(
     {
         "arm": pl.String(),
@@ -33,11 +35,12 @@ SAMPLES = pl.Schema(
         "prompt": pl.String(),
         "seed": pl.Int64(),
         "path": pl.String(),
+        "step": pl.Int64(),
     }
 )
 
 # tables/metrics.parquet. ci_low, ci_high: the bounds of the interval. n: what `value` is the mean
-# over.
+# over. steps: of the sampler. step: how many the weights were trained for.
 METRICS = pl.Schema(
     {
         "arm": pl.String(),
@@ -56,5 +59,6 @@ METRICS = pl.Schema(
         "cfg": pl.Float64(),
         "checkpoint": pl.String(),
         "mix": pl.String(),
+        "step": pl.Int64(),
     }
 )

@@ -110,7 +110,7 @@ def _views(root: Path, current: Mapping[str, str]) -> dict[str, str]:
         "caption_stats": _stats(),
         "quarantine": _QUARANTINE,
         "checkpoints": sql.rows(root, f"checkpoints/{_PAIR}/row.parquet", CHECKPOINTS),
-        "samples": sql.rows(root, f"samples/{_PAIR}/samples.parquet", SAMPLES),
+        "samples": sql.rows(root, f"samples/{_PAIR}/samples.parquet", SAMPLES, grown=True),
         "metrics": sql.rows(root, "tables/metrics.parquet", METRICS),
     }
 

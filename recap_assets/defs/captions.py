@@ -20,6 +20,7 @@ from recap_assets.stages import (
     audit,
     caption_checks,
     captioner,
+    captioner_checks,
     human,
     images,
     manifest,
@@ -97,6 +98,7 @@ def caption_assets(project: Project, partitions: Partitions, pool: str | None) -
             dg.AssetDep(human.NAME, partition_mapping=partitions.human_to_captioner),
             "base_captioner",
         ],
+        check_specs=_checks(captioner.NAME, captioner_checks.CHECKS, partitions.captioner),
     )
     def captioner_asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         """A captioner fine-tuned on the human captions, with its validation scores."""

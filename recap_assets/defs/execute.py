@@ -14,7 +14,7 @@ from recap_assets.defs.sync import sync
 from recap_assets.defs.workers import Workers, sensible
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.project import Project
-from recap_assets.stages import failures, status
+from recap_assets.stages import checkpoint, failures, status
 from recap_assets.stages.memory import remembering
 from recap_assets.stages.stage import Key, Stage, Status
 
@@ -76,7 +76,7 @@ class _Builder:
 
     def run(self, stage: Stage, keys: Sequence[Key], watch: Watcher) -> Iterator[Ran]:
         """The runs of a stage, as they end."""
-        if len(keys) > 1 and (pool := self._pool()):
+        if len(keys) > 1 and not self._crowded(stage) and (pool := self._pool()):
             watch(stage.name, None, None)
             for ran in pool.run(stage, keys):
                 watch(stage.name, ran.partition, ran)
@@ -88,6 +88,10 @@ class _Builder:
             ran = one_run.run(self._project, self._job, self._instance, stage, key)
             watch(stage.name, key, ran)
             yield ran
+
+    def _crowded(self, stage: Stage) -> bool:
+        """Whether one partition of the stage keeps the machine busy with processes of its own."""
+        return stage.name == checkpoint.NAME and self._project.config.t2i.processes > 1
 
     def _pool(self) -> Workers | None:
         if self._count is None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import polars as pl
 
+from recap_assets.defs.pipes import through_pipes
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.project import Project
 from recap_assets.stages import failures
 from recap_assets.stages.memory import remembering
+from recap_assets.stages.processes.launch import launching_in
 from recap_assets.stages.progress import listener, listening
 from recap_assets.stages.run_id import running
 from recap_assets.stages.stage import Check, Markdown, NotReady, Product, Stage, Table
@@ -26,7 +29,8 @@ def materialize(context: dg.AssetExecutionContext, stage: Stage) -> dg.Materiali
     project = Project.open()
     key = context.partition_key if context.has_partition_key else None
     try:
-        with running(context.run.run_id), remembering(), _logged(context):
+        launches = partial(through_pipes, context, listener())
+        with running(context.run.run_id), remembering(), launching_in(launches), _logged(context):
             product = stage.build(project, key)
     except (UserError, NotReady) as error:
         failures.record(project, stage.name, key, str(error))

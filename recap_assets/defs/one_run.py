@@ -15,12 +15,13 @@ from recap_assets.stages.stage import Key, Stage
 
 @dataclass(frozen=True)
 class Ran:
-    """One Dagster run: how much it computed, or why it failed."""
+    """One Dagster run: how much it computed, or why it failed, and which checks found something."""
 
     asset: str
     partition: Key
     computed: int
     error: str | None
+    warnings: tuple[str, ...] = ()
 
 
 def job_of(project: Project, *, alone: bool = True) -> Any:
@@ -51,12 +52,19 @@ def run(project: Project, job: Any, instance: dg.DagsterInstance, stage: Stage, 
     )
     if result.success:
         (event,) = result.asset_materializations_for_node(stage.name)
-        return Ran(stage.name, key, int(event.metadata["computed"].value), None)
+        computed = int(event.metadata["computed"].value)
+        return Ran(stage.name, key, computed, None, _warnings(result))
     if _interrupted(result):
         raise KeyboardInterrupt
     reason = failures.reason(project, stage.name, key) or _unexpected(result)
     failures.record(project, stage.name, key, reason)
     return Ran(stage.name, key, 0, reason)
+
+
+def _warnings(result: Any) -> tuple[str, ...]:
+    """What the checks that did not pass say."""
+    found = result.get_asset_check_evaluations()
+    return tuple(str(check.description) for check in found if not check.passed)
 
 
 def _config(stage: Stage) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from recap_assets.experiment.project import Project
-from recap_assets.stages import captioner, human, samples
+from recap_assets.stages import captioner, human, lessons, samples
 
 SHARD = dg.DynamicPartitionsDefinition(name="shard")
 ALL = dg.AllPartitionMapping()
@@ -38,7 +38,7 @@ def of(project: Project) -> Partitions:
     arms = project.arm_keys()
     rows = _keys(samples.keys(project))
     used = sorted({style.captioner for style in config.styles.values()})
-    learned = {name: list(captioner.prompts(project, name)) for name in captioners}
+    learned = {name: list(lessons.prompts(project, name)) for name in captioners}
     return Partitions(
         human_style=dg.StaticPartitionsDefinition(humans),
         captioner=dg.StaticPartitionsDefinition(captioners),
@@ -53,7 +53,9 @@ def of(project: Project) -> Partitions:
         style_to_arm=_mapping(
             {key: mine.arm.styles for key, mine in arms.items()}, project.style_names()
         ),
-        arm_to_row=_mapping({key: [key] for key in arms if key in rows}, list(arms)),
+        arm_to_row=_mapping(
+            {key: [its.arm] for key, its in project.weights().items() if key in rows}, list(arms)
+        ),
     )
 
 

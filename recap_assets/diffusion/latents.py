@@ -14,34 +14,20 @@ from recap_assets.experiment.errors import UserError
 
 if TYPE_CHECKING:
     import torch
-    from diffusers import StableDiffusionPipeline
 
-
-def resolution(pipeline: StableDiffusionPipeline) -> int:
-    """The side in pixels of the pictures that the model was made for."""
-    return int(pipeline.unet.config.sample_size * pipeline.vae_scale_factor)
-
-
-def encode(pipeline: StableDiffusionPipeline, pixels: np.ndarray) -> torch.Tensor:
-    """Scaled latents (the posterior's mode), float32 [N, C, h, w], of uint8 [N, S, S, 3]."""
-    import torch
-
-    x = torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2).contiguous().float() / 127.5 - 1
-    with torch.inference_mode():
-        posterior = pipeline.vae.encode(x.to(pipeline.vae.device, pipeline.vae.dtype)).latent_dist
-        return (posterior.mode() * pipeline.vae.config.scaling_factor).float().cpu()
+    from recap_assets.diffusion.families.family import Family
 
 
 def refresh(
     path: Path,
     uids: Sequence[str],
     pixels: Callable[[Sequence[str]], Iterator[np.ndarray]],
-    pipeline: Callable[[], StableDiffusionPipeline],
+    model: Callable[[], Family],
 ) -> int:
     """Make the file at `path` hold the latents of exactly `uids`, in their order.
 
     Returns how many were encoded; latents that the file already has are kept. `pixels` yields
-    batches uint8 [N, S, S, 3] of the uids it is given, in their order; neither it nor `pipeline`
+    batches uint8 [N, S, S, 3] of the uids it is given, in their order; neither it nor `model`
     is called when nothing is missing. Raises as `read`.
     """
     import torch
@@ -51,8 +37,8 @@ def refresh(
         return 0
     missing = [uid for uid in uids if uid not in known]
     if missing:
-        model = pipeline()
-        rows = torch.cat([encode(model, batch) for batch in pixels(missing)])
+        family = model()
+        rows = torch.cat([family.encode_pictures(batch) for batch in pixels(missing)])
         known |= dict(zip(missing, rows, strict=True))
     _write(path, list(uids), [known[uid] for uid in uids])
     return len(missing)

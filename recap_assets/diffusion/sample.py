@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recap_assets.experiment.fingerprint import seed as seed_of
-from recap_assets.experiment.quiet import quiet
 
 if TYPE_CHECKING:
-    from diffusers import StableDiffusionPipeline
+    from recap_assets.diffusion.families.family import Family
 
 
 def sample(
-    pipeline: StableDiffusionPipeline,
+    family: Family,
     prompts: Sequence[tuple[str, str, int]],
     steps: int,
     guidance: float,
@@ -37,15 +36,7 @@ def sample(
             torch.Generator().manual_seed(seed_of("sample", seed, prompt, number))
             for prompt, _, number in part
         ]
-        with torch.inference_mode(), quiet():  # it warns of every prompt that it cuts
-            images = pipeline(
-                [text for _, text, _ in part],
-                num_inference_steps=steps,
-                guidance_scale=guidance,
-                generator=generators,
-                output_type="np",
-            ).images
         done += len(part)
-        yield from (images * 255).round().astype(np.uint8)
+        yield from family.sample([text for _, text, _ in part], steps, guidance, generators)
         if report:
             report(done)

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 from recap_assets.experiment.quiet import quiet
 
 if TYPE_CHECKING:
-    from diffusers import StableDiffusionPipeline
+    from recap_assets.diffusion.families.family import Family
 
 #: Where diffusers notes the folder that a part was loaded from.
 _ORIGIN = "_name_or_path"
 
 
-def save(pipeline: StableDiffusionPipeline, folder: Path) -> None:
+def save(family: Family, folder: Path) -> None:
     """Write the pipeline into `folder`, weights as safetensors and without its parts' origins."""
     with quiet():
-        pipeline.save_pretrained(folder, safe_serialization=True)
+        family.pipeline.save_pretrained(folder, safe_serialization=True)
     for file in folder.rglob("*.json"):
         told = json.loads(file.read_text(encoding="utf-8"))
         if _ORIGIN in told:

@@ -12,10 +12,12 @@ import polars as pl
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from recap_assets.evaluation import figures, report_differences, report_metrics, report_text
+from recap_assets.evaluation.plot import Plot
 from recap_assets.evaluation.report_arms import Arm, ordered, parse
 from recap_assets.evaluation.report_audit import audit_table, captioner_table
 from recap_assets.evaluation.report_pictures import picture
 from recap_assets.evaluation.report_tables import metric_tables
+from recap_assets.evaluation.step_curves import last, step_curves
 
 _TEMPLATE = "page.html.jinja"
 
@@ -42,8 +44,9 @@ class ReportData:
     """Everything the page shows. All but the title may be missing; its section then vanishes.
 
     `metrics`: columns arm, metric, value, and where known ci_low, ci_high, n, seed, prompt_set,
-    extractor, sampler, steps, cfg, checkpoint. Shares (SOA, PA, exact scene) lie in 0..1.
-    `differences`: arm, control, metric, delta (arm minus control), ci_low, ci_high, n.
+    extractor, sampler, steps, cfg, checkpoint, step. Shares (SOA, PA, exact scene) lie in 0..1.
+    `differences`: arm, control, metric, delta (arm minus control), ci_low, ci_high, n, step.
+    Of an arm with several steps the tables show the last, and the curves all.
     `losses`: arm or captioner name to (step, loss) pairs.
     `audit`: style to n, words_mean, words_p95, vocabulary, distinct_share, over_limit_share,
     recall, chair_i, chair_s, c2st, c2st_length_matched.
@@ -84,12 +87,13 @@ def _template() -> Template:
 
 
 def _view(data: ReportData) -> dict[str, Any]:
-    differences = report_differences.read(data.differences, data.metrics)
-    tables = metric_tables(data.metrics)
+    metrics = last(data.metrics)
+    differences = report_differences.read(last(data.differences), metrics)
+    tables = metric_tables(metrics)
     arms = _arms(data)
     return {
         "data": data,
-        "lead": report_text.lead(data.metrics, differences),
+        "lead": report_text.lead(metrics, differences),
         "tables": tables,
         "any_interval": any(
             c.interval for table in tables for row in table.rows for c in row.cells
@@ -99,6 +103,7 @@ def _view(data: ReportData) -> dict[str, Any]:
         "intervals": report_text.expected_false_alarms(differences),
         "training_seeds": report_text.seeds_per_arm([arm.key for arm in arms]),
         "extractors": _extractors(data.metrics),
+        "step_curves": step_curves(data.metrics),
         "grid_arms": ordered([key for row in data.grid for key in row.pictures]),
         "arm_losses": _curves(data, arms, of_arms=True),
         "captioner_losses": _curves(data, arms, of_arms=False),
@@ -136,7 +141,7 @@ def _extractors(metrics: pl.DataFrame | None) -> list[tuple[str, str]]:
     return [(report_metrics.metric(key).label, extractor) for key, extractor in rows]
 
 
-def _curves(data: ReportData, arms: list[Arm], *, of_arms: bool) -> figures.Plot | None:
+def _curves(data: ReportData, arms: list[Arm], *, of_arms: bool) -> Plot | None:
     known = {arm.key for arm in arms}
     kept = {
         key: points

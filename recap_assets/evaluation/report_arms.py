@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_KEY = re.compile(r"^(?P<name>.+)-(?P<train>both|unet|text_encoder)-s(?P<seed>\d+)$")
+_KEY = re.compile(r"^(?P<name>.+)-(?P<train>both|unet|transformer|text_encoder)-s(?P<seed>\d+)$")
 _NAMES = ("real", "base", "alttext", "short", "long", "mix")
-_TRAINED = ("both", "unet", "text_encoder")
+_TRAINED = ("both", "unet", "transformer", "text_encoder")
 _ROLES = {
     "real": "ceiling: real pictures",
     "base": "before any fine-tuning",

@@ -30,6 +30,7 @@ ROWS: dict[str, pl.DataType] = {
     "cfg": pl.Float64(),
     "checkpoint": pl.String(),
     "mix": pl.String(),
+    "step": pl.Int64(),
 }
 
 DIFFERENCES: dict[str, pl.DataType] = {
@@ -40,6 +41,7 @@ DIFFERENCES: dict[str, pl.DataType] = {
     "ci_low": pl.Float64(),
     "ci_high": pl.Float64(),
     "n": pl.Int64(),
+    "step": pl.Int64(),
 }
 
 
@@ -53,7 +55,12 @@ class Source:
 
 @dataclass(frozen=True)
 class Meta:
-    """What decided an arm's pictures; None where it does not apply, as to the arm `real`."""
+    """What decided a row's pictures; None where it does not apply, as to the arm `real`.
+
+    arm: what the row is called, where that is not the key of the row: an arm has one for each of
+        its steps that are measured.
+    steps: of the sampler. step: how many the weights were trained for.
+    """
 
     prompt_set: str
     seed: int | None = None
@@ -63,6 +70,8 @@ class Meta:
     cfg: float | None = None
     checkpoint: str | None = None
     mix: str | None = None
+    arm: str | None = None
+    step: int | None = None
 
 
 @dataclass(frozen=True)
@@ -109,14 +118,17 @@ def metric_rows(
 
 def differences(
     measured: Measured,
+    meta: Mapping[str, Meta],
     control: str,
     metrics: Sequence[str] = tuple(ESTIMATORS),
     *,
     resamples: int = 2000,
     seed: int = 0,
 ) -> pl.DataFrame:
-    """Every other arm minus `control` (`DIFFERENCES`), paired over the prompts that both have.
+    """Every other arm minus the arm `control` (`DIFFERENCES`), paired over the prompts of both.
 
+    Weights are compared with those of the control after as many steps, and have no row where it has
+    none; what was never trained is compared with its last, or with a control of that kind.
     `n` is the number of shared prompts, for `fid` the number of pictures of an arm. Arms with
     another number of pictures than the control have no `fid` row: its bias depends on the number.
 
@@ -124,17 +136,30 @@ def differences(
         UserError: if the control was not measured or a metric is unknown.
     """
     check_metrics(metrics)
-    arms = sorted({*measured.scores["arm"], *measured.features})
-    if control not in arms:
-        raise UserError(f"control {control!r}: not among the measured arms ({', '.join(arms)})")
+    controls = {about.step: row for row, about in meta.items() if (about.arm or row) == control}
+    if not controls:
+        raise UserError(f"control {control!r}: not among the measured arms ({', '.join(meta)})")
     rows = []
-    for arm in arms:
-        for metric in metrics if arm != control else ():
-            found = _delta(measured, arm, control, metric, resamples, seed)
+    for row, about in sorted(meta.items()):
+        its = _counterpart(controls, about.step)
+        for metric in metrics if its is not None and its != row else ():
+            found = _delta(measured, row, str(its), metric, resamples, seed)
             if found is not None:
                 delta, n = found
-                rows.append((arm, control, metric, delta.value, delta.low, delta.high, n))
+                values = (delta.value, delta.low, delta.high, n, about.step)
+                rows.append((about.arm or row, control, metric, *values))
     return pl.DataFrame(rows, schema=DIFFERENCES, orient="row")
+
+
+def _counterpart(controls: Mapping[int | None, str], step: int | None) -> str | None:
+    """The row of the control, of which `controls` has one a step, to compare a row with."""
+    if None in controls:
+        return controls[None]
+    return (
+        controls.get(step)
+        if step is not None
+        else controls[max(step for step in controls if step is not None)]
+    )
 
 
 def _value(
@@ -188,7 +213,7 @@ def _row(
 ) -> tuple[object, ...]:
     network = (source.name, source.revision) if source else (None, None)
     return (
-        *(arm, metric, value.value, value.low, value.high, n),
+        *(about.arm or arm, metric, value.value, value.low, value.high, n),
         *(about.seed, about.prompt_set, about.caption_set, *network),
-        *(about.sampler, about.steps, about.cfg, about.checkpoint, about.mix),
+        *(about.sampler, about.steps, about.cfg, about.checkpoint, about.mix, about.step),
     )

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from recap_assets.experiment.endpoint_rules import endpoint_problems
 from recap_assets.experiment.errors import UserError
-from recap_assets.experiment.keys import ALT, check_key
+from recap_assets.experiment.keys import ALT, check_key, step_key
 from recap_assets.experiment.mix_entry import MixEntry
 from recap_assets.experiment.nearest import did_you_mean
 from recap_assets.experiment.style_rules import style_problems
+from recap_assets.experiment.tune_rules import tune_problems
 
 if TYPE_CHECKING:
     from recap_assets.experiment.config import Config, Dataset
@@ -27,7 +29,10 @@ def problems(config: Config) -> Iterator[str]:
     yield from _dataset_problems(config.dataset)
     yield from _named_problems(config)
     yield from style_problems(config)
+    yield from endpoint_problems(config)
+    yield from tune_problems(config)
     yield from _arm_problems(config)
+    yield from _t2i_problems(config)
     yield from _metric_problems(config)
     cron = config.schedule.cron
     if len(cron.split()) != _CRON_FIELDS:
@@ -86,7 +91,30 @@ def _arm_problems(config: Config) -> Iterator[str]:
             if len(set(values)) != len(values):
                 yield f"arms.{name}.{field}: the same value twice; keep one"
         for seed in arm.seeds:
-            yield from _key_problems("arm key", arm.key(name, seed))
+            key = arm.key(name, seed)
+            yield from _key_problems("arm key", key)
+            for step in config.t2i.on_the_way:
+                yield from _key_problems("arm key", step_key(key, step))
+        if {"unet", "transformer"} <= set(arm.train):
+            yield f"arms.{name}.train: a model has a unet or a transformer; keep the one it has"
+
+
+def _t2i_problems(config: Config) -> Iterator[str]:
+    t2i = config.t2i
+    for step in t2i.checkpoints:
+        if step > t2i.steps:
+            yield f"t2i.checkpoints: {step} is after the last of {t2i.steps} steps; drop it"
+    if t2i.accumulate > t2i.batch:
+        yield f"t2i.accumulate: {t2i.batch} pictures are no {t2i.accumulate} batches; lower it"
+    if t2i.processes > t2i.batch:
+        yield f"t2i.processes: {t2i.batch} pictures are too few for {t2i.processes}; lower it"
+    if not t2i.from_scratch:
+        return
+    if t2i.method == "lora":
+        yield "t2i.from_scratch: an adapter cannot teach random weights; set t2i.method: full"
+    for name, arm in config.arms.items():
+        if not {"unet", "transformer"} & set(arm.train):
+            yield f"arms.{name}.train: t2i.from_scratch leaves its denoiser random; add it"
 
 
 def _metric_problems(config: Config) -> Iterator[str]:

@@ -29,5 +29,10 @@ def check_key(kind: str, key: str) -> str:
     )
 
 
+def step_key(arm: str, step: int) -> str:
+    """The key of an arm's weights after `step` steps, such as "mix-both-s0-step100"."""
+    return f"{arm}-step{step}"
+
+
 def _shown(key: str) -> str:
     return repr(key) if len(key) <= _LONGEST else f"{key[:_LONGEST]!r}... ({len(key)} characters)"

@@ -11,7 +11,7 @@ from typing import NamedTuple, Self
 from recap_assets.experiment.config import Config
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.fingerprint import short
-from recap_assets.experiment.keys import ALT
+from recap_assets.experiment.keys import ALT, step_key
 from recap_assets.experiment.load import load_config
 from recap_assets.experiment.models import resolve
 from recap_assets.experiment.t2i_settings import Arm
@@ -28,6 +28,13 @@ class ArmSeed(NamedTuple):
     name: str
     arm: Arm
     seed: int
+
+
+class Weights(NamedTuple):
+    """Trained weights: the arm's key, and how many steps they were trained for."""
+
+    arm: str
+    step: int
 
 
 @dataclass(frozen=True)
@@ -74,6 +81,19 @@ class Project:
             arm.key(name, seed): ArmSeed(name, arm, seed)
             for name, arm in self.config.arms.items()
             for seed in arm.seeds
+        }
+
+    def weights(self) -> dict[str, Weights]:
+        """All weights that training keeps: an arm's key stands for those after its last step, keys
+        such as "mix-both-s0-step100" for those on the way; an arm's own first, then by step."""
+        t2i = self.config.t2i
+        return {
+            key: Weights(arm, step)
+            for arm in self.arm_keys()
+            for key, step in [
+                (arm, t2i.steps),
+                *((step_key(arm, step), step) for step in t2i.on_the_way),
+            ]
         }
 
     def locate(self, ref: str) -> str:
@@ -156,9 +176,21 @@ class Project:
         """The latents of one shard; the digest names the autoencoder and the size of pictures."""
         return self.root / "latents" / short(digest) / f"{shard}.safetensors"
 
-    def checkpoint(self, arm: str, digest: str) -> Path:
-        """The pipeline folder of a trained arm; `arm` is an arm's key."""
-        return self.root / "checkpoints" / arm / short(digest)
+    def texts(self, digest: str) -> Path:
+        """The embeddings of captions; the digest names the text encoders that made them."""
+        return self.root / "texts" / short(digest)
+
+    def checkpoint(self, weights: str, digest: str) -> Path:
+        """The folder of trained weights; `weights` is their key, the digest that of the arm.
+
+        Those on the way lie beside their arm's, such as `checkpoints/mix-both-s0-step100/`, so that
+        the arm's folder is the same whatever else is kept.
+        """
+        return self.root / "checkpoints" / weights / short(digest)
+
+    def training(self, arm: str, digest: str) -> Path:
+        """The saved state of an arm's training that is not finished."""
+        return self.root / "training" / arm / f"{short(digest)}.safetensors"
 
     def samples(self, arm: str, digest: str) -> Path:
         """The folder of an arm's sampled pictures."""

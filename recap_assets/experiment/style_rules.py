@@ -24,6 +24,7 @@ def style_problems(config: Config) -> Iterator[str]:
         if style.captioner in config.captioners:
             yield from _step_problems(name, style, config.captioners[style.captioner])
     yield from _ring_problems(config.styles)
+    yield from _tuning_problems(config)
 
 
 def _prompt_problems(name: str, style: Style, styles: Mapping[str, Style]) -> Iterator[str]:
@@ -73,6 +74,21 @@ def _ring_problems(styles: Mapping[str, Style]) -> Iterator[str]:
         template.order({name: _reads(style) for name, style in styles.items()})
     except UserError as error:
         yield f"styles: {error}"
+
+
+def _tuning_problems(config: Config) -> Iterator[str]:
+    """People must have written what a prompt quotes, where a captioner is to learn from them."""
+    for name in config.human.captions:
+        style = config.styles.get(name)
+        captioner = config.captioners.get(style.captioner) if style else None
+        if style is None or captioner is None or captioner.tune is None:
+            continue
+        for field in _reads(style):
+            if field not in (ALT, *config.human.captions):
+                yield (
+                    f"human.captions.{name}: the prompt of style {name!r} quotes {field!r}, which "
+                    f"people did not write; add human.captions.{field}, or remove it here"
+                )
 
 
 def _reads(style: Style) -> list[str]:

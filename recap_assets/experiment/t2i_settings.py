@@ -22,6 +22,15 @@ from recap_assets.experiment.section import (
 
 Weights = Literal["unet", "transformer", "text_encoder"]
 
+#: Settings that say how a training is run and not what it gives. Processes and micro-batches take
+#: the same mean over a batch in another order, activations that are computed twice are the same
+#: ones, and saves and kept weights are copies on the way. (A model with dropout draws others.)
+#: A checkpoint that was made does not become another one by them.
+RUNNING = frozenset(
+    {"processes", "accumulate", "gradient_checkpointing", "save_every", "checkpoints"}
+)
+_OF_LORA = frozenset({"rank", "alpha"})
+
 
 class T2I(Section):
     """The text-to-image model every arm starts from, and how each arm is trained.
@@ -68,6 +77,17 @@ class T2I(Section):
     checkpoints: Steps = ()
     processes: Count = 1
     seed: Whole = 0
+
+    def deciding(self) -> dict[str, object]:
+        """The settings that decide the trained weights; the model itself is not among them, for
+        its content does."""
+        without = {"model", "revision"} | RUNNING | (set() if self.method == "lora" else _OF_LORA)
+        return self.model_dump(mode="json", exclude=without)
+
+    @property
+    def on_the_way(self) -> tuple[int, ...]:
+        """The steps before the last one whose weights are kept."""
+        return tuple(step for step in self.checkpoints if step < self.steps)
 
 
 def _canonical(value: object) -> object:

@@ -54,6 +54,17 @@ def order(reads: Mapping[str, list[str]]) -> list[str]:
         raise UserError(f"prompts read each other in a ring: {ring}; break it") from None
 
 
+def levels(reads: Mapping[str, list[str]]) -> list[list[str]]:
+    """Styles in groups, each of which reads only styles of earlier groups. Raises as `order`."""
+    depth: dict[str, int] = {}
+    for style in order(reads):
+        depth[style] = 1 + max((depth[name] for name in reads[style] if name in reads), default=-1)
+    groups: list[list[str]] = [[] for _ in range(1 + max(depth.values(), default=-1))]
+    for style in reads:
+        groups[depth[style]].append(style)
+    return groups
+
+
 def _parsed(prompt: str) -> list[tuple[str, str | None, str | None, str | None]]:
     try:
         return list(Formatter().parse(prompt))

@@ -8,13 +8,17 @@ from typing import Any
 
 import polars as pl
 
+from recap_assets.captioning.generate import Held
+from recap_assets.captioning.question import Question
 from recap_assets.evaluation.audit import audit
 from recap_assets.evaluation.chair import faithfulness
 from recap_assets.experiment import atomic
+from recap_assets.experiment.captioner_settings import Style
 from recap_assets.experiment.config import Gates
 from recap_assets.experiment.fingerprint import digest
 from recap_assets.experiment.keys import ALT
 from recap_assets.experiment.project import Project
+from recap_assets.experiment.template import fields
 from recap_assets.stages import (
     captioner,
     encoders,
@@ -25,6 +29,7 @@ from recap_assets.stages import (
     recipes,
     truth,
 )
+from recap_assets.stages.answering import answers
 from recap_assets.stages.memory import remembered
 from recap_assets.stages.stage import Check, Key, Product, Stage, Table, named
 
@@ -52,7 +57,8 @@ def wanted(project: Project, key: Key) -> str:
     ]
     if style != ALT:
         mine = project.config.styles[style]
-        parts += [captioner.wanted(project, mine.captioner), mine.prompt, mine.max_tokens]
+        version = captioner.wanted(project, mine.captioner, mine.step)
+        parts += [version, mine.prompt, mine.max_tokens]
     return digest(parts)
 
 
@@ -143,24 +149,26 @@ def _truths(project: Project) -> dict[str, set[str]]:
 
 
 def _captioner(project: Project, style: str) -> dict[str, dict[str, float | None] | None]:
-    """Object recall and CHAIR of the base and the tuned captioner on the prompts' real pictures."""
+    """Object recall and CHAIR of the base and the tuned captioner on the prompts' real pictures.
+
+    None of a style that quotes other texts, which these pictures lack, and of a base that a server
+    has.
+    """
     words = inputs.lexicon(project)
     real = inputs.prompt_pictures(project)
     asked = [p for p in inputs.prompts(project) if p.objects and p.id in real]
-    if words is None or not asked:
+    if words is None or not asked or fields(project.config.styles[style].prompt):
         return {"base": None, "tuned": None}
-    truths = [set(p.objects) for p in asked]
-    mine = project.config.styles[style]
-    version = captioner.wanted(project, mine.captioner)
-    settings = captioner.settings(project, mine.captioner)
-    models = {
-        "base": (project.model(settings.model), ""),
-        "tuned": (captioner.folder(project, mine.captioner, version), mine.prompt),
-    }
+    shown = Held([pictures.of_file(real[p.id]) for p in asked])
     told: dict[str, dict[str, float | None] | None] = {}
-    for name, (model, prefix) in models.items():
-        texts = _caption(project, model, prefix, style, [real[p.id] for p in asked])
-        found = faithfulness(texts, truths, words)
+    for name, texts in (
+        ("base", _by_base(project, style, shown, len(asked))),
+        ("tuned", _by_captioner(project, style, shown, len(asked))),
+    ):
+        if not texts:
+            told[name] = None
+            continue
+        found = faithfulness(texts, [set(p.objects) for p in asked], words)
         told[name] = {
             "recall": found.recall,
             "chair_i": found.chair_i,
@@ -170,16 +178,34 @@ def _captioner(project: Project, style: str) -> dict[str, dict[str, float | None
     return told
 
 
-def _caption(project: Project, model: Any, prefix: str, style: str, paths: list[Any]) -> list[str]:
-    from recap_assets.captioning.generate import caption
+def _by_captioner(project: Project, style: str, shown: Held, total: int) -> list[str]:
+    mine = project.config.styles[style]
+    question = _question(style, mine, mine.prompt, total)
+    made = answers(project, mine.captioner, mine.step, shown, total, [question])
+    return [one.text for _, rows in made for one in rows[style]]
+
+
+def _by_base(project: Project, style: str, shown: Held, total: int) -> list[str]:
+    """What the model says that was not tuned; without a prefix, which it was not taught."""
+    from recap_assets.captioning.generate import batches
     from recap_assets.captioning.load import load
 
     mine = project.config.styles[style]
     settings = captioner.settings(project, mine.captioner)
-    loaded = load(model, settings)
-    shown = [pictures.of_file(path) for path in paths]
-    made_texts = caption(loaded, shown, {style: (prefix, mine.max_tokens)}, settings.batch)
-    return [one.text for one in made_texts[style]]
+    if settings.endpoint is not None:
+        return []
+    model = load(project.model(settings.model), settings)
+    prompt = "" if model.family.goes_on else mine.prompt
+    question = _question(style, mine, prompt, total)
+    made = batches(model, shown, total, [question], settings.batch)
+    return [one.text for _, rows in made for one in rows[style]]
+
+
+def _question(style: str, mine: Style, prompt: str, total: int) -> Question:
+    prompts, seeds = [prompt] * total, [mine.seed + number for number in range(total)]
+    return Question(
+        style, prompts, mine.max_tokens, seeds, mine.temperature, mine.top_p, mine.candidates
+    )
 
 
 STAGE = Stage(NAME, keys, wanted, made, seen, build)

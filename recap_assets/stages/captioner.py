@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recap_assets.captioning import files
+from recap_assets.captioning.endpoint.identity import identity
 from recap_assets.experiment import atomic
 from recap_assets.experiment.captioner_settings import Captioner as Settings
+from recap_assets.experiment.captioner_settings import Tune
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.fingerprint import digest
 from recap_assets.experiment.project import Project
-from recap_assets.stages import curve, human, inputs
+from recap_assets.stages import captioner_checks, curve, inputs, lessons
 from recap_assets.stages.memory import remembered
 from recap_assets.stages.progress import tell
 from recap_assets.stages.stage import Key, Product, Stage, Table, named
+
+if TYPE_CHECKING:
+    from recap_assets.captioning.captioner import Captioner
+    from recap_assets.captioning.tune import TuneResult
 
 NAME = "captioner"
 CODE = "1"
@@ -27,59 +33,63 @@ def keys(project: Project) -> list[Key]:
 
 
 def settings(project: Project, name: str) -> Settings:
-    """The settings of a captioner."""
+    """The settings of a captioner, its reranker's folder as it is seen from here."""
     if name not in project.config.captioners:
         raise UserError(f"captioner {name!r}: recap.yaml does not name it")
-    return project.config.captioners[name]
-
-
-def resolved(project: Project, name: str) -> Settings:
-    """The settings of a captioner with its reranker's folder in place of the name for it."""
-    mine = settings(project, name)
+    mine = project.config.captioners[name]
     if mine.reranker is None:
         return mine
     return mine.model_copy(update={"reranker": str(project.model(mine.reranker))})
 
 
-def prompts(project: Project, name: str) -> dict[str, str]:
-    """The text prefix of each style that this captioner learns from people."""
-    return {
-        style: project.config.styles[style].prompt
-        for style in project.config.human.captions
-        if project.config.styles[style].captioner == name
-    }
-
-
 @remembered
-def wanted(project: Project, key: Key) -> str:
-    """A digest of the base weights and, if it is tuned, of everything that tuning depends on."""
+def wanted(project: Project, key: Key, step: int | None = None) -> str:
+    """A digest of the base weights and, if it is tuned, of everything that tuning depends on.
+
+    With `step` that of the weights after so many steps, one of `tune.checkpoints`.
+    """
     name = named(key)
     mine = settings(project, name)
     base = base_digest(project, name)
     if mine.tune is None:
         return base
-    styles = prompts(project, name)
+    styles = lessons.prompts(project, name)
     if not styles:
         raise UserError(
             f"captioner {name!r}: is to be tuned, but human.captions has no style of it; "
             "add one or remove `tune`"
         )
-    contents = {style: human.content(project, style) for style in styles}
-    return digest([CODE, base, mine.tune, styles, contents])
+    told = [CODE, base, mine.tune, styles, lessons.contents(project, name)]
+    return digest(told if step is None else [*told, step])
 
 
 @remembered
 def base_digest(project: Project, name: str) -> str:
     """What identifies the model before tuning."""
     mine = settings(project, name)
-    code = mine.trust_remote_code
-    return files.locate(project.model(mine.model), mine.revision, code=code).digest
+    if mine.endpoint is not None:
+        return identity(mine)
+    model = project.model(mine.model)
+    return files.locate(model, mine.revision, code=mine.trust_remote_code).digest
 
 
-def folder(project: Project, name: str, version: str) -> Path | str:
-    """Where the captioner of a version is loaded from."""
+def folder(project: Project, name: str, version: str, step: int | None = None) -> Path | str:
+    """Where the weights of a version lie, those after `step` steps of tuning if it is given."""
     mine = settings(project, name)
-    return project.model(mine.model) if mine.tune is None else project.captioner(name, version)
+    if mine.tune is None:
+        return project.model(mine.model)
+    return _place(project.captioner(name, version), step)
+
+
+def loaded(project: Project, name: str, version: str, step: int | None = None) -> Captioner:
+    """The captioner of a version, in memory."""
+    from recap_assets.captioning.load import load
+
+    mine = settings(project, name)
+    place = folder(project, name, version, step)
+    if mine.tune is not None and mine.tune.method == "lora":
+        return load(project.model(mine.model), mine, Path(place))
+    return load(place, mine)
 
 
 def made(project: Project, key: Key, version: str) -> bool:
@@ -99,12 +109,18 @@ def build(project: Project, key: Key) -> Product:
     version = wanted(project, key)
     mine = settings(project, name)
     if mine.tune is None:
-        return Product(version, 0, {"model": mine.model, "tuned": False})
+        facts = {"model": mine.model, "tuned": False}
+        return Product(version, 0, facts, captioner_checks.untuned())
     fresh = not made(project, key, version)
     if fresh:
-        _tune(project, name, version)
-    path = project.captioner(name, version)
-    return Product(version, mine.tune.steps if fresh else 0, _facts(path))
+        _tune(project, name, mine.tune, project.captioner(name, version))
+    told = card(project, name, version)
+    return Product(
+        version,
+        len(told["losses"]) if fresh else 0,
+        {"path": project.captioner(name, version), **_facts(told)},
+        captioner_checks.checks(project, name, told),
+    )
 
 
 def card(project: Project, name: str, version: str) -> dict[str, Any]:
@@ -113,63 +129,85 @@ def card(project: Project, name: str, version: str) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
-def _tune(project: Project, name: str, version: str) -> None:
+def _place(folder: Path, step: int | None) -> Path:
+    return folder if step is None else folder / f"step-{step}"
+
+
+def _tune(project: Project, name: str, how: Tune, path: Path) -> None:
+    """Tune it, and write its last or best weights and those of each checkpoint."""
     from recap_assets.captioning.load import load
-    from recap_assets.captioning.save import save
-    from recap_assets.captioning.tune import tune
+    from recap_assets.captioning.save import put
+    from recap_assets.captioning.tune import Save, tune
 
     mine = settings(project, name)
-    assert mine.tune is not None
-    how = mine.tune
-    styles = prompts(project, name)
-    result = tune(
-        load(project.model(mine.model), mine),
-        human.frame(project, list(styles)),
-        styles,
-        steps=how.steps,
-        lr=how.lr,
-        batch=how.batch,
-        dropout=how.dropout,
-        seed=how.seed,
-        parts=how.train,
-        progress=lambda step, loss: tell(step, how.steps, f"tuning {name}, loss {loss:.3f}"),
-    )
-    facts = {
+    base = load(project.model(mine.model), mine)
+    rows = lessons.rows(project, name)
+    about = _about(project, name, how, type(base.family.model).__name__)
+    with atomic.directory(path) as folder:
+
+        def keep(step: int, save: Save) -> None:
+            _place(folder, step).mkdir()
+            put(save, _place(folder, step), {**about, "step": step})
+
+        result = tune(
+            base,
+            rows,
+            list(lessons.prompts(project, name)),
+            how,
+            judge=lessons.judge(project, rows),
+            keep=keep,
+            progress=lambda step, loss: tell(step, how.steps, f"tuning {name}, loss {loss:.3f}"),
+        )
+        put(result.save, folder, {**about, **_outcome(result)})
+
+
+def _about(project: Project, name: str, how: Tune, architecture: str) -> dict[str, Any]:
+    """What the cards of a tuned captioner say, whichever step they are of."""
+    from recap_assets.captioning.lora import base_name
+
+    mine = settings(project, name)
+    base = base_name(mine.model)
+    adapter = {
+        "base": base,
+        "on_hub": isinstance(project.model(mine.model), str),
+        "revision": mine.revision,
+        "architecture": architecture,
+    }
+    return {
         "title": f"{name}: a captioner tuned on human captions",
-        "base_model": mine.model,
+        "base_model": base,
         "base_digest": base_digest(project, name),
-        "version": version,
-        "human_captions": {style: human.content(project, style) for style in styles},
+        "version": wanted(project, name),
+        "human_captions": lessons.contents(project, name),
         "tune": how.model_dump(mode="json"),
         "simulated": inputs.is_simulated(project),
-        "prompts": styles,
-        "scores": result.validation,
+        "prompts": lessons.prompts(project, name),
+        **({"adapter": adapter} if how.method == "lora" else {}),
     }
-    with atomic.directory(project.captioner(name, version)) as folder:
-        save(result.captioner, folder, facts)
-        told = json.loads((folder / "recap.json").read_text(encoding="utf-8"))
-        told |= {"losses": result.losses, "before": result.before}
-        (folder / "recap.json").write_text(
-            json.dumps(told, indent=1) + "\n", encoding="utf-8", newline="\n"
-        )
 
 
-def _facts(path: Path) -> dict[str, Any]:
+def _outcome(result: TuneResult) -> dict[str, Any]:
+    return {
+        "steps": len(result.losses),
+        "scores": result.validation,
+        "before": result.before,
+        "losses": result.losses,
+        "standings": [one._asdict() for one in result.standings],
+        "stopping": result.stopping,
+    }
+
+
+def _facts(told: dict[str, Any]) -> dict[str, Any]:
     import polars as pl
 
-    told = json.loads((path / "recap.json").read_text(encoding="utf-8"))
-    losses = told["losses"]
-    rows = [
-        {"style": style, "when": when, **scores}
-        for when, by_style in (("before", told["before"]), ("after", told["scores"]))
-        for style, scores in by_style.items()
-    ]
+    losses, standings = told["losses"], told["standings"]
     return {
-        "path": path,
         "steps": len(losses),
         "loss_first": losses[0],
         "loss_last": sum(losses[-10:]) / len(losses[-10:]),
-        "validation": Table(pl.DataFrame(rows)),
+        "validation": Table(captioner_checks.table(told)),
+        "validation_by_step": Table(pl.DataFrame(standings)) if standings else None,
+        "early_stopping": told["stopping"],
         "loss_curve": curve.picture(losses),
         "simulated": told.get("simulated", False),
     }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from recap_assets.captions.tokens import TokenCounter, counter, counting, tokenizer_digest
 from recap_assets.experiment.fingerprint import digest
 from recap_assets.experiment.project import Project
+from recap_assets.stages import t2i_base
 from recap_assets.stages.memory import remembered
 
 
@@ -25,7 +26,7 @@ def counters(project: Project) -> Counters:
     """
     t5 = project.config.encoders.t5
     return {
-        "count_clip": counting(_own(project)),
+        "count_clip": counting(t2i_base.words(project)),
         "count_t5": None if t5 is None else counter(project.model(t5.model), t5.revision),
     }
 
@@ -33,25 +34,18 @@ def counters(project: Project) -> Counters:
 def limits(project: Project) -> dict[str, int]:
     """The most tokens that fit, by the column that holds the counts. Raises as `counters`."""
     t5 = project.config.encoders.t5
-    found = {"n_tokens_clip": int(_own(project).model_max_length)}
+    found = {"n_tokens_clip": int(t2i_base.words(project).model_max_length)}
     return found if t5 is None else {**found, "n_tokens_t5": t5.limit}
 
 
 @remembered
 def version(project: Project) -> str:
     """64 hex digits of the tokenizers: rows counted under another version are to be recounted."""
-    t2i, t5 = project.config.t2i, project.config.encoders.t5
-    own, model = project.model(t2i.model), None if t5 is None else project.model(t5.model)
-    folder = own if isinstance(own, str) else own / "tokenizer"
+    t5 = project.config.encoders.t5
+    model = None if t5 is None else project.model(t5.model)
     return digest(
         [
-            tokenizer_digest(folder, t2i.revision),
+            t2i_base.words_version(project),
             None if model is None or t5 is None else tokenizer_digest(model, t5.revision),
         ]
     )
-
-
-def _own(project: Project) -> Any:
-    from recap_assets.diffusion.load import tokenizer
-
-    return tokenizer(project.model(project.config.t2i.model), project.config.t2i.revision)

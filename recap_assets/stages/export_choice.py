@@ -11,7 +11,7 @@ from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.keys import ALT
 from recap_assets.experiment.nearest import did_you_mean
 from recap_assets.experiment.project import Project
-from recap_assets.stages import checkpoint, manifest
+from recap_assets.stages import arm_captions, manifest
 
 
 def styles(project: Project, asked: Sequence[str]) -> list[str]:
@@ -53,13 +53,9 @@ def of_arm(project: Project, key: str, epoch: int) -> Choice:
         UserError: if there is no such arm.
         NotReady: if a caption set of its mix is not built.
     """
-    from recap_assets.diffusion.load import tokenizer
-
-    styles = checkpoint.arm(project, key).arm.styles
-    t2i = project.config.t2i
-    words = tokenizer(project.model(t2i.model), t2i.revision)
+    styles = arm_captions.arm(project, key).arm.styles
     uids = sorted({uid for style in styles for uid in manifest.frame(project, style)["uid"]})
-    shown = checkpoint.shown(project, key, words)(uids, epoch)
+    shown = arm_captions.shown(project, key)(uids, epoch)
     drawn = {"uid": shown.uids, "style": shown.styles, "caption": shown.captions}
     return Choice(drawn=pl.DataFrame(drawn, schema=dict.fromkeys(drawn, pl.String())))
 

@@ -15,12 +15,12 @@ from recap_assets.experiment.project import Project
 from recap_assets.stages import (
     captioner,
     checkpoint,
+    gc_training,
     inputs,
     metrics,
     recaptions,
     recipes,
     samples,
-    t2i_base,
 )
 from recap_assets.stages.memory import remembering
 from recap_assets.stages.stage import NotReady, Stage, named
@@ -50,7 +50,9 @@ def find(project: Project) -> list[Garbage]:
             *_retired(project),
             *_shards(project),
             *_products(project),
-            *_latents(project),
+            *gc_training.trainings(project),
+            *gc_training.latents(project),
+            *gc_training.texts(project),
             *_unfinished(project),
         ]
     return [Garbage(path, reason, _size(path)) for path, reason in found]
@@ -115,29 +117,23 @@ def _shards(project: Project) -> _Found:
 
 def _products(project: Project) -> _Found:
     """Versions that are not the current one of their partition."""
-    for stage, room in (
-        (captioner.STAGE, "captioners"),
-        (checkpoint.STAGE, "checkpoints"),
-        (samples.STAGE, "samples"),
-        (metrics.STAGE, "metrics"),
+    arms = {key: _wanted(project, checkpoint.STAGE, key) for key in project.arm_keys()}
+    for stage, room, kept in (
+        (captioner.STAGE, "captioners", _versions(project, captioner.STAGE)),
+        (
+            checkpoint.STAGE,
+            "checkpoints",
+            {key: arms[its.arm] for key, its in project.weights().items()},
+        ),
+        (samples.STAGE, "samples", _versions(project, samples.STAGE)),
+        (metrics.STAGE, "metrics", _versions(project, metrics.STAGE)),
     ):
-        kept = {named(key): _wanted(project, stage, named(key)) for key in stage.keys(project)}
         for folder in sorted((project.root / room).glob("*/*")):
             key = folder.parent.name
             if key not in kept:
                 yield folder, f"recap.yaml has no {stage.name} {key!r}"
             elif (version := kept[key]) is not None and folder.name != short(version):
                 yield folder, f"an old version of {stage.name}[{key}]"
-
-
-def _latents(project: Project) -> _Found:
-    current = short(t2i_base.latents_version(project))
-    for folder in sorted((project.root / "latents").glob("*")):
-        if folder.name != current:
-            yield folder, "latents of another autoencoder"
-    for path in sorted((project.root / "latents" / current).glob("*.safetensors")):
-        if path.stem not in inputs.shards(project):
-            yield path, "latents of a shard that is gone"
 
 
 def _unfinished(project: Project) -> _Found:
@@ -163,6 +159,10 @@ def _complete(project: Project, style: str) -> bool:
         return all(recipes.is_current(project, its, shard) for shard in inputs.shards(project))
     except (NotReady, UserError):
         return False
+
+
+def _versions(project: Project, stage: Stage) -> dict[str, str | None]:
+    return {named(key): _wanted(project, stage, named(key)) for key in stage.keys(project)}
 
 
 def _wanted(project: Project, stage: Stage, key: str) -> str | None:

@@ -18,7 +18,7 @@ from recap_assets.stages.memory import remembered
 from recap_assets.stages.stage import Key, NotReady, Product, Stage, Table, named
 
 NAME = "human_captions"
-CODE = "1"
+CODE = "2"
 
 
 def keys(project: Project) -> list[Key]:
@@ -32,7 +32,8 @@ def wanted(project: Project, key: Key) -> str:
     if style not in project.config.human.captions:
         raise UserError(f"style {style!r}: recap.yaml names no human captions of it")
     stamps = [[one.key, *one.stamp()] for one in _shards(project)]
-    return digest([CODE, project.config.human, project.config.dataset.max_pixels, stamps])
+    shown = project.config.dataset
+    return digest([CODE, project.config.human, shown.max_pixels, shown.caption, stamps])
 
 
 def made(project: Project, key: Key, version: str) -> bool:
@@ -108,6 +109,7 @@ def _found(project: Project) -> HumanCaptions:
         human.validation,
         human.seed,
         project.config.dataset.max_pixels,
+        project.config.dataset.caption,
     )
 
 

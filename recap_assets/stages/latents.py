@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from recap_assets.diffusion import latents
+from recap_assets.diffusion.mapped import MappedLatents
 from recap_assets.experiment.fingerprint import digest
 from recap_assets.experiment.project import Project
 from recap_assets.stages import foresight, held_out, images, inputs, pictures, t2i_base
@@ -19,8 +20,7 @@ from recap_assets.stages.progress import tell
 from recap_assets.stages.stage import Key, NotReady, Product, Stage, named
 
 if TYPE_CHECKING:
-    import torch
-    from diffusers import StableDiffusionPipeline
+    from recap_assets.diffusion.families.family import Family
 
 NAME = "latents"
 BATCH = 64
@@ -58,13 +58,13 @@ def build(project: Project, key: Key) -> Product:
         missing = rows.filter(pl.col("uid").is_in(uids))
         order = pl.DataFrame({"uid": list(uids)})
         missing = order.join(missing, on="uid", how="left", maintain_order="left")
-        size = latents.resolution(_pipeline(project))
+        size = _family(project).resolution
         for start in range(0, missing.height, BATCH):
             yield pictures.of_shard(project, shard, missing.slice(start, BATCH), size)
             tell(min(start + BATCH, missing.height), missing.height, f"encoding shard {shard}")
 
     path = _path(project, shard)
-    encoded = latents.refresh(path, rows["uid"].to_list(), pixels, lambda: _pipeline(project))
+    encoded = latents.refresh(path, rows["uid"].to_list(), pixels, lambda: _family(project))
     return Product(
         version=wanted(project, key),
         computed=encoded,
@@ -72,24 +72,18 @@ def build(project: Project, key: Key) -> Product:
     )
 
 
-def dataset(project: Project) -> tuple[list[str], torch.Tensor]:
-    """Uids and latents of all pictures that training may see, sorted by uid, each once.
+def dataset(project: Project) -> MappedLatents:
+    """The latents of all pictures that training may see.
 
     Raises:
         NotReady: if a shard is not encoded as it is now.
     """
-    import torch
-
     held = {sha256[:32] for sha256 in held_out.held_out(project)}
-    found: dict[str, torch.Tensor] = {}
-    for shard in inputs.shards(project):
+    shards = inputs.shards(project)
+    for shard in shards:
         if not made(project, shard, ""):
             raise NotReady(f"latents[{shard}] is not encoded as its pictures are now")
-        for uid, row in zip(*latents.read(_path(project, shard)), strict=True):
-            if uid not in held:
-                found[uid] = row
-    uids = sorted(found)
-    return uids, torch.stack([found[uid] for uid in uids])
+    return MappedLatents([_path(project, shard) for shard in shards], held)
 
 
 @remembered
@@ -112,14 +106,14 @@ def _path(project: Project, shard: str) -> Path:
     return project.latents(t2i_base.latents_version(project), shard)
 
 
-def _pipeline(project: Project) -> StableDiffusionPipeline:
+def _family(project: Project) -> Family:
     return _loaded(str(project.file), t2i_base.version(project))
 
 
 @lru_cache(maxsize=1)
-def _loaded(file: str, version: str) -> StableDiffusionPipeline:
+def _loaded(file: str, version: str) -> Family:
     """Kept in memory from shard to shard; encoding leaves it as it is."""
-    return t2i_base.pipeline(Project.open(file))
+    return t2i_base.family(Project.open(file))
 
 
 STAGE = Stage(NAME, keys, wanted, made, seen, build)

@@ -153,10 +153,11 @@ def _arms(project: Project) -> dict[str, str]:
     found = {}
     for arm in map(named, checkpoint.keys(project)):
         try:
-            if checkpoint.made(project, arm, checkpoint.wanted(project, arm)):
+            version = checkpoint.wanted(project, arm)
+            if checkpoint.made(project, arm, version):
                 continue
             seen = checkpoint.seen(project, arm)
-            found[arm] = "its captions, pictures or settings changed" if seen else "never trained"
+            found[arm] = checkpoint.lacks(project, arm, version) if seen else "never trained"
         except (NotReady, UserError) as waiting:
             found[arm] = str(waiting)
     return found

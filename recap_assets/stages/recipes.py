@@ -6,7 +6,7 @@ from recap_assets.captions.plan import Plan, Refresh
 from recap_assets.captions.recipe import ALT, Recipe
 from recap_assets.captions.store import CaptionStore
 from recap_assets.experiment.captioner_settings import Captioner, Style
-from recap_assets.experiment.fingerprint import model_digest, short
+from recap_assets.experiment.fingerprint import model_digest
 from recap_assets.experiment.keys import ALT as ALT_STYLE
 from recap_assets.experiment.project import Project
 from recap_assets.experiment.template import fields
@@ -36,7 +36,7 @@ def recipe(project: Project, style: str) -> Recipe:
         style=style,
         model_id=model.model,
         model_revision=model.revision,
-        adapter_sha=captioner.wanted(project, mine.captioner),
+        adapter_sha=captioner.wanted(project, mine.captioner, mine.step),
         prompt_id=style,
         prompt=mine.prompt,
         sampling=_sampling(project, style),
@@ -54,9 +54,17 @@ def _sampling(project: Project, style: str) -> dict[str, object]:
         asked |= {"seed": mine.seed, "candidates": mine.candidates}
         if mine.candidates > 1 and model.reranker is not None:
             asked["reranker"] = model_digest(project.model(model.reranker))
-    if reads := {name: short(recipe(project, name).digest) for name in fields(mine.prompt)}:
+    if reads := _reads(project, fields(mine.prompt)):
         asked["reads"] = reads
     return asked | _shown(mine, model)
+
+
+def _reads(project: Project, names: list[str]) -> dict[str, str]:
+    """What a prompt quotes, alt-text among it if a quoted style quotes that."""
+    quoted = {name: recipe(project, name) for name in names}
+    if any(its.shows_alt for its in quoted.values()):
+        quoted[ALT_STYLE] = ALT
+    return {name: its.short for name, its in quoted.items()}
 
 
 def _shown(style: Style, model: Captioner) -> dict[str, object]:

@@ -84,10 +84,9 @@ def _chosen(project: Project) -> pl.DataFrame:
 
 def _side(project: Project) -> int:
     """Real pictures are brought to the size of the generated ones, for both are compared."""
-    from recap_assets.diffusion.latents import resolution
     from recap_assets.stages import t2i_base
 
-    return resolution(t2i_base.pipeline(project))
+    return t2i_base.family(project).resolution
 
 
 def _path(project: Project, version: str) -> Path:

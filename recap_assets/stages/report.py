@@ -97,7 +97,8 @@ def data(project: Project) -> ReportData:
 def _grid(project: Project) -> list[GridRow]:
     if not table.keys(project):
         return []
-    names = table.rows(project)
+    on_the_way = project.weights().keys() - project.arm_keys().keys()
+    names = [row for row in table.rows(project) if row not in on_the_way]
     files = {row: samples.paths(project, row) for row in names}
     frames = {row: samples.frame(project, row) for row in names}
     prompts = inputs.prompts(project)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -16,10 +17,13 @@ from recap_assets.experiment import atomic
 from recap_assets.experiment.fingerprint import digest
 from recap_assets.experiment.project import Project
 from recap_assets.images.sheet import contact_sheet
-from recap_assets.stages import checkpoint, inputs, pictures, t2i_base
+from recap_assets.stages import checkpoint, inputs, pictures, published, t2i_base
 from recap_assets.stages.memory import remembered
 from recap_assets.stages.progress import tell
 from recap_assets.stages.stage import Key, Markdown, NotReady, Product, Stage, named
+
+if TYPE_CHECKING:
+    from recap_assets.diffusion.families.family import Family
 
 NAME = "samples"
 CODE = "1"
@@ -32,14 +36,16 @@ SCHEMA = {
     "prompt": pl.String(),
     "seed": pl.Int64(),
     "path": pl.String(),
+    "step": pl.Int64(),
 }
 
 
 def keys(project: Project) -> list[Key]:
-    """The real pictures, the untrained base and every arm; nothing where no prompts are named."""
+    """The real pictures, the untrained base and all weights that training keeps; nothing where no
+    prompts are named."""
     if inputs.prompts_file(project) is None:
         return []
-    return [REAL, BASE, *checkpoint.keys(project)]
+    return [REAL, BASE, *project.weights()]
 
 
 @remembered
@@ -108,10 +114,11 @@ def build(project: Project, key: Key) -> Product:
 def _weights(project: Project, row: str) -> str:
     if row == BASE:
         return t2i_base.version(project)
-    version = checkpoint.wanted(project, row)
-    if not checkpoint.made(project, row, version):
-        raise NotReady(f"t2i_checkpoint[{row}] is not trained on the captions as they are now")
-    return version
+    arm, step = project.weights()[row]
+    version = checkpoint.wanted(project, arm)
+    if not project.checkpoint(row, version).is_dir():
+        raise NotReady(f"t2i_checkpoint[{arm}] is not trained on the captions as they are now")
+    return version if row == arm else digest([version, step])
 
 
 def _draw(project: Project, row: str, version: str) -> None:
@@ -122,34 +129,29 @@ def _draw(project: Project, row: str, version: str) -> None:
         for number in range(1 if row == REAL else how.images_per_prompt)
     ]
     target = project.samples(row, version)
+    arm, step = project.weights().get(row, (row, None))
     with atomic.directory(target) as folder:
         rows = []
         for (prompt, number), pixels in zip(asked, _pixels(project, row, asked), strict=True):
             name = f"{prompt.id}-{number}.png"
             Image.fromarray(pixels).save(folder / name)
-            rows.append(
-                (row, version, prompt.id, number, prompt.prompt, how.seed, str(target / name))
-            )
+            place = str(target / name)
+            rows.append((arm, version, prompt.id, number, prompt.prompt, how.seed, place, step))
         pl.DataFrame(rows, schema=SCHEMA, orient="row").write_parquet(folder / "samples.parquet")
 
 
 def _pixels(project: Project, row: str, asked: list[tuple[Prompt, int]]) -> Iterator[np.ndarray]:
-    from recap_assets.diffusion.latents import resolution
-    from recap_assets.diffusion.load import load, to_device
     from recap_assets.diffusion.sample import sample
 
     if row == REAL:
         real = inputs.prompt_pictures(project)
-        size = resolution(t2i_base.pipeline(project))
+        size = t2i_base.family(project).resolution
         yield from pictures.read([real[prompt.id] for prompt, _ in asked], size)
         return
-    if row == BASE:
-        pipeline = t2i_base.pipeline(project)
-    else:
-        pipeline = to_device(load(project.checkpoint(row, checkpoint.wanted(project, row))))
+    family = t2i_base.family(project) if row == BASE else _trained(project, row)
     how = project.config.evaluation
     yield from sample(
-        pipeline,
+        family,
         [(prompt.id, prompt.prompt, number) for prompt, number in asked],
         how.sampler_steps,
         how.guidance,
@@ -159,11 +161,14 @@ def _pixels(project: Project, row: str, asked: list[tuple[Prompt, int]]) -> Iter
     )
 
 
+def _trained(project: Project, row: str) -> Family:
+    version = checkpoint.wanted(project, project.weights()[row].arm)
+    return published.family(project, row, version)
+
+
 def _over_limit(project: Project) -> int:
     """Prompts with more tokens than the text encoder reads; they are cut when drawn."""
-    from recap_assets.diffusion.load import tokenizer
-
-    words = tokenizer(t2i_base.reference(project), project.config.t2i.revision)
+    words = t2i_base.words(project)
     count = counting(words)
     return sum(count(p.prompt) > words.model_max_length for p in inputs.prompts(project))
 

@@ -64,6 +64,15 @@ class Product:
     checks: tuple[Check, ...] = ()
 
 
+#: Why a partition that was made before is to be made again, where there is no more to say.
+CHANGED = "its inputs or settings changed"
+
+
+def changed(project: Project, key: Key, version: str) -> str:
+    """The reason of most stages."""
+    return CHANGED
+
+
 @dataclass(frozen=True)
 class Stage:
     """One asset of the graph.
@@ -72,6 +81,7 @@ class Stage:
         Raises NotReady while an input is missing.
     made: whether the store holds that version; `seen` whether it holds any.
     build: make it, or find that it is made; raises UserError or NotReady.
+    lacks: why the store does not hold the version that was wanted, in one line.
     """
 
     name: str
@@ -80,6 +90,7 @@ class Stage:
     made: Callable[[Project, Key, str], bool]
     seen: Callable[[Project, Key], bool]
     build: Callable[[Project, Key], Product]
+    lacks: Callable[[Project, Key, str], str] = changed
 
 
 @dataclass(frozen=True)

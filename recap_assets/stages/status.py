@@ -21,9 +21,10 @@ def every(project: Project) -> Iterator[Status]:
 def of(project: Project, stage: Stage, key: Key) -> Status:
     """The status of one partition."""
     try:
-        if stage.made(project, key, stage.wanted(project, key)):
+        version = stage.wanted(project, key)
+        if stage.made(project, key, version):
             return Status(stage.name, key, "fresh", "up to date")
-        reason = "its inputs or settings changed"
+        reason = stage.lacks(project, key, version)
     except (NotReady, UserError) as waiting:
         reason = str(waiting)
     failed = failures.reason(project, stage.name, key)

@@ -13,11 +13,11 @@ from recap_assets.experiment import atomic
 from recap_assets.experiment.fingerprint import digest, short
 from recap_assets.experiment.keys import ALT
 from recap_assets.experiment.project import Project
-from recap_assets.stages import checkpoint, inputs, metrics, networks, reference, samples
+from recap_assets.stages import checkpoint, inputs, metrics, networks, published, reference, samples
 from recap_assets.stages.stage import Key, NotReady, Product, Stage, Table
 
 NAME = "metric_table"
-CODE = "1"
+CODE = "2"
 
 
 def keys(project: Project) -> list[Key]:
@@ -94,8 +94,11 @@ def _estimate(project: Project, version: str) -> None:
     options = {"resamples": how.bootstrap, "seed": how.seed}
     table = metric_rows(measured, about, how.metrics, **options)
     against = control(project)
-    deltas = differences(measured, against or rows(project)[0], how.metrics, **options)
-    # The table is written last: its version says that both are there.
+    deltas = differences(measured, about, against or rows(project)[0], how.metrics, **options)
+    for weights, its in project.weights().items():
+        current = checkpoint.wanted(project, its.arm)
+        published.tell_metrics(project, weights, current, table)
+    # The table is written last: its version says that all is there.
     atomic.write_parquet(project.tables / "differences.parquet", deltas, {"version": version})
     atomic.write_parquet(project.tables / "metrics.parquet", table, {"version": version})
 
@@ -132,6 +135,7 @@ def _meta(project: Project, row: str) -> Meta:
     }
     if row == samples.BASE:
         return Meta(prompt_set, **drawn)
+    weights = project.weights()[row]
     told = checkpoint.card(project, row)
     return Meta(
         prompt_set,
@@ -141,14 +145,16 @@ def _meta(project: Project, row: str) -> Meta:
         ),
         checkpoint=short(told["version"]),
         mix=json.dumps(told["mix"], sort_keys=True),
+        arm=weights.arm,
+        step=weights.step,
         **drawn,
     )
 
 
 def _wide(table: pl.DataFrame) -> pl.DataFrame:
-    """A row an arm, a column a metric, for reading."""
+    """A row an arm and step, a column a metric, for reading."""
     return table.with_columns(pl.col("value").round(4)).pivot(
-        on="metric", index="arm", values="value", maintain_order=True
+        on="metric", index=["arm", "step"], values="value", maintain_order=True
     )
 
 

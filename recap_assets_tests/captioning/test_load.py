@@ -156,8 +156,9 @@ def test_no_weights_at_all(folder: Path) -> None:
 
 
 def test_another_family_is_named_with_the_supported_ones(folder: Path) -> None:
-    edit(folder / "config.json", architectures=["GitForCausalLM"], model_type="git")
-    with pytest.raises(UserError, match="GitForCausalLM is not supported; use one of BlipForCond"):
+    edit(folder / "config.json", architectures=["Pix2StructForConditionalGeneration"])
+    told = "Pix2StructForConditionalGeneration is not supported; use one of BlipForCond"
+    with pytest.raises(UserError, match=told):
         load(folder)
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +14,18 @@ def test_worked_by_hand() -> None:
     # so 2 * (2/3) * (1/2) / (2/3 + 1/2) = 4/7.
     assert f1(["red", "red", "ring"], ["a", "red", "ring", "here"]) == pytest.approx(4 / 7)
     got = scores(["red red ring", "Two stars."], ["a red ring here", "two stars"])
-    assert got == {"token_f1": pytest.approx((4 / 7 + 1) / 2), "exact": 0.5, "n": 2}
+    # All words weigh ln 2. Of the first pair: n=1 (1 + 1) / (sqrt 5 sqrt 4), n=2 the "red ring" of
+    # (red red, red ring) and (a red, red ring, ring here), nothing longer; one word too short.
+    # Of the second: 1 and 1 for n=1 and n=2, and people have nothing longer.
+    first = 10 * math.exp(-1 / 72) * (1 / math.sqrt(5) + 1 / math.sqrt(6)) / 4
+    assert got == {
+        "token_f1": pytest.approx((4 / 7 + 1) / 2),
+        "exact": 0.5,
+        "cider": pytest.approx((first + 5.0) / 2),
+        "words": 2.5,
+        "human_words": 3.0,
+        "n": 2,
+    }
 
 
 def test_words_ignore_case_and_punctuation() -> None:
@@ -21,7 +34,11 @@ def test_words_ignore_case_and_punctuation() -> None:
 
 def test_order_counts_for_exact_only() -> None:
     got = scores(["red left of blue"], ["blue left of red"])
-    assert got == {"token_f1": 1.0, "exact": 0.0, "n": 1}
+    assert (got["token_f1"], got["exact"]) == (1.0, 0.0)
+
+
+def test_one_caption_alone_has_no_cider() -> None:
+    assert scores(["a ring"], ["a ring"])["cider"] is None
 
 
 def test_empty_captions() -> None:

@@ -8,7 +8,8 @@ import torch
 
 from recap_assets.captioning.captioner import Captioner
 from recap_assets.captioning.read import read
-from recap_assets.captioning.train import PARTS, rate, train
+from recap_assets.captioning.train import PARTS, evaluating, parts_of, rate, train
+from recap_assets.experiment.errors import UserError
 from recap_assets_tests.captioning.pictures import CAPTIONS, PREFIXES, images, small, walls
 
 SHORT = (read(small(), images(walls())), range(4), [PREFIXES["short"]] * 4, CAPTIONS["short"])
@@ -82,7 +83,14 @@ def test_batches_that_end_early_are_an_error() -> None:
 def test_only_the_named_weights_move(part: str) -> None:
     captioner = small()
     before = {name: value.clone() for name, value in captioner.family.model.named_parameters()}
-    train(captioner, [SHORT] * 2, lr=1e-3, steps=2, dropout=0.1, parts=[part])
+    train(
+        captioner,
+        [SHORT] * 2,
+        lr=1e-3,
+        steps=2,
+        dropout=0.1,
+        modules=parts_of(captioner.family, [part]),
+    )
     after = dict(captioner.family.model.named_parameters())
     moved = {name.split(".")[0] for name, value in before.items() if (value != after[name]).any()}
     assert moved == set(captioner.family.parts[part])
@@ -97,6 +105,64 @@ def test_an_image_encoder_that_stays_has_no_dropout() -> None:
     captioner.family.model.vision_model.register_forward_hook(
         lambda *_: seen.append(dropout.training)
     )
-    train(captioner, [SHORT], lr=0.0, steps=1, dropout=0.5, parts=["text_decoder"])
+    decoder = parts_of(captioner.family, ["text_decoder"])
+    train(captioner, [SHORT], lr=0.0, steps=1, dropout=0.5, modules=decoder)
     train(captioner, [SHORT], lr=0.0, steps=1, dropout=0.5)
     assert seen == [False, True]
+
+
+def test_losses_are_those_of_a_plain_loop() -> None:
+    """Written out with the model's own forward pass, torch's AdamW and a schedule by hand."""
+    captioner, plain = small(), small()
+    tokenizer, model = plain.family.tokenizer, plain.family.model
+    steps, warmup, lr = 12, 3, 3e-3
+    ids = torch.tensor(
+        [plain.family.prefix(PREFIXES["short"]) + tokenizer(c)["input_ids"][1:] for c in SHORT[3]]
+    )
+    head = len(plain.family.prefix(PREFIXES["short"]))
+    asked = plain.family.image_processor(images=images(walls()), return_tensors="pt")
+    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, betas=(0.9, 0.98), weight_decay=0.01)
+    expected = []
+    for step in range(steps):
+        logits = model(asked["pixel_values"], input_ids=ids).logits
+        loss = torch.nn.functional.cross_entropy(
+            logits[:, head - 1 : -1].flatten(0, 1), ids[:, head:].flatten()
+        )
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        rising = (step + 1) / warmup
+        falling = (1 + math.cos(math.pi * (step - warmup) / (steps - warmup))) / 2
+        optimizer.param_groups[0]["lr"] = lr * (rising if step < warmup else falling)
+        optimizer.step()
+        expected.append(loss.item())
+    assert train(captioner, [SHORT] * steps, lr=lr, steps=steps, warmup=warmup) == pytest.approx(
+        expected, abs=1e-5
+    )
+    assert expected[-1] < expected[0] - 1
+
+
+def test_who_watches_may_end_the_training_and_changes_nothing_else() -> None:
+    seen: list[int] = []
+
+    def watch(step: int) -> bool:
+        seen.append(step)
+        with evaluating(watched.family.model):
+            assert not any(module.training for module in watched.family.model.modules())
+            watched.family.loss(*SHORT)
+        return step == 3
+
+    watched, alone = small(), small()
+    how = {"lr": 1e-3, "steps": 5, "dropout": 0.3}
+    losses = train(watched, [SHORT] * 5, watch=watch, **how)  # type: ignore[arg-type]
+    assert losses == train(alone, [SHORT] * 5, **how)[:3]  # type: ignore[arg-type]
+    assert seen == [1, 2, 3]
+    assert not watched.family.model.training
+
+
+def test_a_loss_that_is_no_number_is_told() -> None:
+    captioner = small()
+    with torch.no_grad():
+        captioner.family.model.vision_model.embeddings.class_embedding.fill_(math.nan)
+    with pytest.raises(UserError, match="the loss is nan at step 1; lower lr, now 0.5"):
+        train(captioner, [SHORT], lr=0.5, steps=1)

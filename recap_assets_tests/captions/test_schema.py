@@ -46,6 +46,7 @@ def test_the_metric_columns_are_frozen() -> None:
         "cfg Float64",
         "checkpoint String",
         "mix String",
+        "step Int64",
     ]
 
 
@@ -54,7 +55,7 @@ def test_the_checkpoint_and_sample_columns_are_frozen() -> None:
         "arm seed digest base_digest mix train caption_set steps images dropped_over_limit "
         "final_loss path"
     )
-    assert " ".join(SAMPLES) == "arm digest prompt_id sample prompt seed path"
+    assert " ".join(SAMPLES) == "arm digest prompt_id sample prompt seed path step"
 
 
 def test_an_empty_frame_conforms() -> None:

@@ -73,6 +73,10 @@ def answers() -> dict[str, list[tuple[Any, ...]]]:
             ("mix-both-s0", "d" * 64, '{"alt": 1.0, "long": 3.0}', "alt", "2" * 64),
             ("mix-both-s0", "d" * 64, '{"alt": 1.0, "long": 3.0}', "long", "1" * 64),
         ],
+        "How does a metric grow": [
+            ("fid", "mix-both-s0", 100, 3.5, 3.0, 4.0),
+            ("fid", "mix-both-s0", 300, 2.5, 2.0, 3.0),
+        ],
     }
 
 
@@ -108,6 +112,19 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.Duck
     atomic.write_parquet(
         root / "checkpoints" / "mix-both-s0" / ("d" * 12) / "row.parquet",
         pl.DataFrame([row], schema=tables.CHECKPOINTS),
+    )
+    measured = [
+        {"arm": arm, "metric": "fid", "value": value, "ci_low": value - 0.5, "ci_high": value + 0.5}
+        | {"step": step}
+        for arm, step, value in (
+            ("base", None, 9.5),
+            ("mix-both-s0", 300, 2.5),
+            ("mix-both-s0", 100, 3.5),
+        )
+    ]
+    atomic.write_parquet(
+        root / "tables" / "metrics.parquet",
+        pl.DataFrame([dict.fromkeys(tables.METRICS) | row for row in measured], tables.METRICS),
     )
     with connect(root, {"long": LONG.digest, "alt": ALT.digest}) as connected:
         yield connected

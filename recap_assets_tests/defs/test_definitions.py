@@ -116,6 +116,8 @@ def test_checks_are_partitioned_like_their_asset(definitions: dg.Definitions) ->
     assert checks == {
         "decode_error_rate": "images",
         "not_utf8_share": "images",
+        "enough_human_captions": "captioner",
+        "tuning_paid": "captioner",
         "caption_error_rate": "recaptions",
         "over_limit_share": "recaptions",
         "repeated_caption_share": "recaptions",
@@ -165,6 +167,15 @@ def test_partitions_follow_the_file(project: Project) -> None:
     assert parents(definitions, "recaptions", "00000", "captioner") == {"plain", "recap"}
     assert parents(definitions, "captioner", "plain", "human_captions") == set()
     assert parents(definitions, "samples", "tagged-both-s4", "t2i_checkpoint") == {"tagged-both-s4"}
+
+
+def test_weights_on_the_way_are_rows_that_read_their_arm(project: Project) -> None:
+    more = small_project.change(project, "t2i.checkpoints", [1])
+    definitions = build(more)
+    row, arm = "mix-both-s0-step1", {"mix-both-s0"}
+    assert parents(definitions, "samples", row, "t2i_checkpoint") == arm
+    assert parents(definitions, "samples", "mix-both-s0", "t2i_checkpoint") == arm
+    assert parents(definitions, "metrics", row, "samples") == {row}
 
 
 def test_a_new_style_is_new_code_for_every_shard(project: Project) -> None:

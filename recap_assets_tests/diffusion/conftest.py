@@ -6,13 +6,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-from diffusers import StableDiffusionPipeline
 
+from recap_assets.diffusion.families.stable_diffusion import StableDiffusion
 from recap_assets_tests.diffusion.making import build
 
 
 @pytest.fixture
-def pipeline() -> StableDiffusionPipeline:
+def family() -> StableDiffusion:
     return build()
 
 
@@ -20,7 +20,7 @@ def pipeline() -> StableDiffusionPipeline:
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder to read only."""
     folder = tmp_path_factory.mktemp("model") / "saved"
-    build().save_pretrained(folder)
+    build().pipeline.save_pretrained(folder)
     return folder
 
 

@@ -1,57 +1,17 @@
-"""A text-to-image model of a few thousand random weights for pictures of 16 x 16 pixels."""
+"""What the tests show a tiny text-to-image model, and how they look at its weights."""
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any
-
 import numpy as np
 import torch
-from diffusers import (
-    AutoencoderKL,
-    DPMSolverMultistepScheduler,
-    StableDiffusionPipeline,
-    UNet2DConditionModel,
-)
 from numpy.typing import NDArray
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-SIZE = 16
+from recap_assets.diffusion.families.family import Family, Tokens
+from recap_assets_tests.diffusion.models.parts import CAPTIONS, LENGTH, SIZE
+from recap_assets_tests.diffusion.models.stable_diffusion import build
+
+__all__ = ["CAPTIONS", "LATENT", "LENGTH", "SIZE", "build"]
 LATENT = (4, 8, 8)
-LENGTH = 12
-CAPTIONS = [
-    "two red circles left of a blue square",
-    "a green triangle",
-    "one yellow star above a red square",
-    "three blue circles",
-    "a black cross on white",
-]
-
-
-def build(prediction: str = "v_prediction", seed: int = 0) -> StableDiffusionPipeline:
-    """The same `seed` gives the same weights."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        words = _words()
-        pipeline = StableDiffusionPipeline(
-            vae=_autoencoder(),
-            text_encoder=_text_encoder(words),
-            tokenizer=words,
-            unet=_unet(),
-            scheduler=DPMSolverMultistepScheduler(
-                beta_schedule="squaredcos_cap_v2",
-                prediction_type=prediction,
-                timestep_spacing="trailing",
-                steps_offset=1,
-            ),
-            safety_checker=None,
-            feature_extractor=None,
-            requires_safety_checker=False,
-        )
-    for module in (pipeline.vae, pipeline.unet, pipeline.text_encoder):
-        module.eval()
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline
 
 
 def noise(count: int, seed: int = 0) -> NDArray[np.uint8]:
@@ -64,11 +24,9 @@ def latents(count: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(count, *LATENT, generator=torch.Generator().manual_seed(seed))
 
 
-def tokens(pipeline: StableDiffusionPipeline) -> torch.Tensor:
-    """`CAPTIONS` and last the empty prompt, int [6, LENGTH]."""
-    return pipeline.tokenizer(
-        [*CAPTIONS, ""], padding="max_length", max_length=LENGTH, return_tensors="pt"
-    ).input_ids
+def tokens(family: Family) -> Tokens:
+    """`CAPTIONS` and last the empty prompt."""
+    return family.tokenize([*CAPTIONS, ""])
 
 
 def weights(module: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -79,56 +37,3 @@ def weights(module: torch.nn.Module) -> dict[str, torch.Tensor]:
 def same(module: torch.nn.Module, before: dict[str, torch.Tensor]) -> bool:
     """Whether every weight is bit for bit what it was."""
     return all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
-
-
-@cache
-def _words() -> CLIPTokenizer:
-    # Learnt again it would break ties in another way.
-    empty: Any = CLIPTokenizer(model_max_length=LENGTH)
-    return empty.train_new_from_iterator(CAPTIONS, vocab_size=600, show_progress=False)
-
-
-def _autoencoder() -> AutoencoderKL:
-    return AutoencoderKL(
-        down_block_types=("DownEncoderBlock2D",) * 2,
-        up_block_types=("UpDecoderBlock2D",) * 2,
-        block_out_channels=(4, 8),
-        layers_per_block=1,
-        latent_channels=LATENT[0],
-        norm_num_groups=2,
-        sample_size=SIZE,
-        scaling_factor=0.7,
-        mid_block_add_attention=False,
-    )
-
-
-def _unet() -> UNet2DConditionModel:
-    return UNet2DConditionModel(
-        sample_size=LATENT[1],
-        in_channels=LATENT[0],
-        out_channels=LATENT[0],
-        block_out_channels=(8, 16),
-        down_block_types=("CrossAttnDownBlock2D",) * 2,
-        up_block_types=("CrossAttnUpBlock2D",) * 2,
-        mid_block_type=None,
-        layers_per_block=1,
-        attention_head_dim=4,
-        cross_attention_dim=16,
-        norm_num_groups=4,
-    )
-
-
-def _text_encoder(words: CLIPTokenizer) -> CLIPTextModel:
-    return CLIPTextModel(
-        CLIPTextConfig(
-            vocab_size=len(words),
-            hidden_size=16,
-            intermediate_size=32,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            max_position_embeddings=LENGTH,
-            bos_token_id=words.bos_token_id,
-            eos_token_id=words.eos_token_id,
-            pad_token_id=words.pad_token_id,
-        )
-    )

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from diffusers import StableDiffusionPipeline
 from safetensors.torch import save_file
 
-from recap_assets.diffusion.latents import encode, read, refresh, resolution, stored_uids
+from recap_assets.diffusion.families.stable_diffusion import StableDiffusion
+from recap_assets.diffusion.latents import read, refresh, stored_uids
 from recap_assets.experiment.errors import UserError
 from recap_assets_tests.diffusion.making import LATENT, SIZE, build, noise
 
@@ -21,31 +21,31 @@ PICTURES = dict(zip(UIDS, noise(len(UIDS)), strict=True))
 class Shard:
     """Pictures by uid that count how often they and the encoder were asked for."""
 
-    def __init__(self, pipeline: StableDiffusionPipeline) -> None:
+    def __init__(self, family: StableDiffusion) -> None:
         self.asked: list[str] = []
         self.loads = self.encoded = 0
-        self._model = pipeline
-        pipeline.vae.encoder.register_forward_pre_hook(self._count)
+        self._model = family
+        family.pipeline.vae.encoder.register_forward_pre_hook(self._count)
 
     def pixels(self, uids: Sequence[str]) -> Iterator[np.ndarray]:
         self.asked += uids
         for start in range(0, len(uids), 4):
             yield np.stack([PICTURES[uid] for uid in uids[start : start + 4]])
 
-    def pipeline(self) -> StableDiffusionPipeline:
+    def family(self) -> StableDiffusion:
         self.loads += 1
         return self._model
 
     def refresh(self, path: Path, uids: Sequence[str]) -> int:
-        return refresh(path, uids, self.pixels, self.pipeline)
+        return refresh(path, uids, self.pixels, self.family)
 
     def _count(self, module: torch.nn.Module, args: tuple[torch.Tensor, ...]) -> None:
         self.encoded += len(args[0])
 
 
 @pytest.fixture
-def shard(pipeline: StableDiffusionPipeline) -> Shard:
-    return Shard(pipeline)
+def shard(family: StableDiffusion) -> Shard:
+    return Shard(family)
 
 
 @pytest.fixture
@@ -58,31 +58,31 @@ def stored(path: Path) -> dict[str, torch.Tensor]:
 
 
 def test_resolution_is_the_side_of_the_models_pictures(
-    pipeline: StableDiffusionPipeline,
+    family: StableDiffusion,
 ) -> None:
-    assert resolution(pipeline) == SIZE
-    drawn = pipeline("", num_inference_steps=1, output_type="np").images
+    assert family.resolution == SIZE
+    drawn = family.pipeline("", num_inference_steps=1, output_type="np").images
     assert drawn.shape[1:3] == (SIZE, SIZE)
 
 
-def test_latents_are_the_scaled_mode_of_the_posterior(pipeline: StableDiffusionPipeline) -> None:
+def test_latents_are_the_scaled_mode_of_the_posterior(family: StableDiffusion) -> None:
     pixels = noise(3)
     pixels[0], pixels[1] = 0, 255
     scaled = torch.tensor(pixels.transpose(0, 3, 1, 2).astype(np.float64) / 255 * 2 - 1)
     assert (scaled[0] == -1).all() and (scaled[1] == 1).all()
     with torch.no_grad():
-        posterior = pipeline.vae.encode(scaled.float()).latent_dist
+        posterior = family.pipeline.vae.encode(scaled.float()).latent_dist
     assert posterior.std.min() > 0.01  # a draw from it would be told apart
-    found = encode(pipeline, pixels)
+    found = family.encode_pictures(pixels)
     assert found.dtype == torch.float32 and found.shape == (3, *LATENT)
     torch.testing.assert_close(found, posterior.mode() * 0.7)
-    assert torch.equal(found, encode(pipeline, pixels))
+    assert torch.equal(found, family.encode_pictures(pixels))
 
 
-def test_a_half_autoencoder_gives_float32(pipeline: StableDiffusionPipeline) -> None:
-    expected = encode(pipeline, noise(1))
-    pipeline.vae.to(torch.bfloat16)
-    found = encode(pipeline, noise(1))
+def test_a_half_autoencoder_gives_float32(family: StableDiffusion) -> None:
+    expected = family.encode_pictures(noise(1))
+    family.pipeline.vae.to(torch.bfloat16)
+    found = family.encode_pictures(noise(1))
     assert found.dtype == torch.float32
     torch.testing.assert_close(found, expected, rtol=0.1, atol=0.1)
 
@@ -92,7 +92,7 @@ def test_a_new_shard(shard: Shard, path: Path) -> None:
     assert (shard.asked, shard.encoded, shard.loads) == (UIDS, 6, 1)
     uids, latents = read(path)
     assert uids == UIDS == stored_uids(path)
-    expected = encode(shard.pipeline(), np.stack([PICTURES[uid] for uid in UIDS]))
+    expected = shard.family().encode_pictures(np.stack([PICTURES[uid] for uid in UIDS]))
     torch.testing.assert_close(latents, expected)
 
 
@@ -167,7 +167,7 @@ def test_a_failure_keeps_the_old_file(shard: Shard, path: Path) -> None:
         raise RuntimeError("the disk is gone")
 
     with pytest.raises(RuntimeError, match="the disk is gone"):
-        refresh(path, UIDS, broken, shard.pipeline)
+        refresh(path, UIDS, broken, shard.family)
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
 

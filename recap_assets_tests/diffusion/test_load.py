@@ -7,16 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from diffusers import DiffusionPipeline, StableDiffusionPipeline
+from diffusers import DiffusionPipeline
 
-from recap_assets.diffusion.load import (
-    latents_digest,
-    load,
-    model_digest,
-    to_device,
-    tokenizer,
-)
+from recap_assets.diffusion.families.stable_diffusion import StableDiffusion
+from recap_assets.diffusion.identity import latents_digest, model_digest
+from recap_assets.diffusion.load import load, to_device
 from recap_assets.diffusion.sample import sample
+from recap_assets.diffusion.tokenizer import tokenizer
 from recap_assets.experiment.errors import UserError
 from recap_assets_tests.diffusion.making import CAPTIONS, LENGTH, build, same, weights
 
@@ -40,20 +37,21 @@ def refused(model: Path | str) -> str:
     return message
 
 
-def test_what_was_saved_is_loaded_ready_to_draw(
-    saved: Path, pipeline: StableDiffusionPipeline
-) -> None:
+def test_what_was_saved_is_loaded_ready_to_draw(saved: Path, family: StableDiffusion) -> None:
     loaded = load(saved)
     for part in NETWORKS:
-        module = getattr(loaded, part)
-        assert same(module, weights(getattr(pipeline, part)))
+        module = getattr(loaded.pipeline, part)
+        assert same(module, weights(getattr(family.pipeline, part)))
         assert not module.training and module.dtype == torch.float32
-    assert type(loaded.scheduler) is type(pipeline.scheduler)
-    assert loaded.scheduler.config.prediction_type == "v_prediction"
-    assert loaded.safety_checker is None
-    assert loaded.tokenizer(CAPTIONS).input_ids == pipeline.tokenizer(CAPTIONS).input_ids
+    assert type(loaded.pipeline.scheduler) is type(family.pipeline.scheduler)
+    assert loaded.pipeline.scheduler.config.prediction_type == "v_prediction"
+    assert loaded.pipeline.safety_checker is None
+    assert (
+        loaded.pipeline.tokenizer(CAPTIONS).input_ids
+        == family.pipeline.tokenizer(CAPTIONS).input_ids
+    )
     asked = [("p", CAPTIONS[0], 0)]
-    drawn, expected = (next(sample(p, asked, 2, 3.0, 1, 0)) for p in (loaded, pipeline))
+    drawn, expected = (next(sample(p, asked, 2, 3.0, 1, 0)) for p in (loaded, family))
     assert np.array_equal(drawn, expected)
 
 
@@ -63,40 +61,40 @@ def test_no_progress_bar_is_drawn(saved: Path, capfd: pytest.CaptureFixture[str]
 
 
 def test_half_weights_are_read_as_float32(tmp_path: Path) -> None:
-    build().to(torch.float16).save_pretrained(tmp_path / "half")
+    build().pipeline.to(torch.float16).save_pretrained(tmp_path / "half")
     expected, loaded = build(), load(tmp_path / "half")
     for part in NETWORKS:
-        before = weights(getattr(expected, part))
-        for name, value in getattr(loaded, part).named_parameters():
+        before = weights(getattr(expected.pipeline, part))
+        for name, value in getattr(loaded.pipeline, part).named_parameters():
             assert value.dtype == torch.float32
             assert torch.equal(value, before[name].half().float())
 
 
 def test_saved_again_it_is_an_ordinary_folder_for_diffusers(saved: Path, tmp_path: Path) -> None:
     loaded = load(saved)
-    loaded.save_pretrained(tmp_path / "again", safe_serialization=True)
+    loaded.pipeline.save_pretrained(tmp_path / "again", safe_serialization=True)
     plain = DiffusionPipeline.from_pretrained(tmp_path / "again", use_safetensors=True)
-    assert isinstance(plain, StableDiffusionPipeline)
+    assert type(plain).__name__ == "StableDiffusionPipeline"
     for part in NETWORKS:
-        assert same(getattr(plain, part), weights(getattr(loaded, part)))
+        assert same(getattr(plain, part), weights(getattr(loaded.pipeline, part)))
     assert not list((tmp_path / "again").rglob("*.bin"))
 
 
-def test_the_device_is_the_gpu_where_there_is_one(pipeline: StableDiffusionPipeline) -> None:
+def test_the_device_is_the_gpu_where_there_is_one(family: StableDiffusion) -> None:
     kind = "cuda" if torch.cuda.is_available() else "cpu"
-    assert to_device(pipeline).unet.device.type == kind
+    assert to_device(family).device.type == kind
 
 
 def test_a_missing_folder(tmp_path: Path) -> None:
-    assert "name a folder" in refused(tmp_path / "nowhere")
-    with pytest.raises(UserError, match="nowhere: no usable tokenizer"):
+    assert "there is no such folder" in refused(tmp_path / "nowhere")
+    with pytest.raises(UserError, match="nowhere: there is no such folder"):
         tokenizer(tmp_path / "nowhere")
 
 
 def test_a_name_that_no_hub_has(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    assert "cannot be loaded" in refused("nobody/no-such-model")
-    with pytest.raises(UserError, match="no usable tokenizer") as caught:
+    assert "neither a folder nor to be had from the hub" in refused("nobody/no-such-model")
+    with pytest.raises(UserError, match="neither a folder nor to be had") as caught:
         tokenizer("nobody/no-such-model")
     assert "\n" not in str(caught.value)
 
@@ -113,7 +111,7 @@ def test_an_index_that_names_no_pipeline(folder: Path, text: str) -> None:
     assert "name a model for StableDiffusionPipeline" in refused(folder)
 
 
-@pytest.mark.parametrize("kind", ["StableDiffusionXLPipeline", "StableDiffusionInpaintPipeline"])
+@pytest.mark.parametrize("kind", ["FluxPipeline", "StableDiffusionInpaintPipeline"])
 def test_another_kind_of_pipeline(folder: Path, kind: str) -> None:
     edit(folder / "model_index.json", _class_name=kind)
     assert f"names '{kind}'" in refused(folder)
@@ -142,7 +140,7 @@ def test_a_missing_file(folder: Path, file: str) -> None:
 def test_pickled_weights_are_never_loaded(folder: Path, safe: str, pickled: str) -> None:
     part = (folder / safe).parent
     # Real ones, which would load if pickles were let in.
-    torch.save(getattr(build(), part.name).state_dict(), part / pickled)
+    torch.save(getattr(build().pipeline, part.name).state_dict(), part / pickled)
     (folder / safe).unlink()
     assert "safetensors" in refused(folder)
 
@@ -202,11 +200,11 @@ def test_a_tokenizer_with_more_tokens_than_the_text_encoder(folder: Path) -> Non
 
 
 def test_the_tokenizer_alone_counts_as_the_pipeline_does(
-    saved: Path, pipeline: StableDiffusionPipeline
+    saved: Path, family: StableDiffusion
 ) -> None:
     words = tokenizer(saved)
     assert words.model_max_length == LENGTH
-    assert words(CAPTIONS).input_ids == pipeline.tokenizer(CAPTIONS).input_ids
+    assert words(CAPTIONS).input_ids == family.pipeline.tokenizer(CAPTIONS).input_ids
     assert tokenizer(str(saved)) is words
 
 

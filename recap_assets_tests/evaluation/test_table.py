@@ -67,9 +67,9 @@ def rows(everything: Measured) -> pl.DataFrame:
 def test_the_columns_are_frozen(rows: pl.DataFrame) -> None:
     assert ",".join(rows.columns) == (
         "arm,metric,value,ci_low,ci_high,n,seed,prompt_set,caption_set,extractor,"
-        "extractor_revision,sampler,steps,cfg,checkpoint,mix"
+        "extractor_revision,sampler,steps,cfg,checkpoint,mix,step"
     )
-    assert ",".join(DIFFERENCES) == "arm,control,metric,delta,ci_low,ci_high,n"
+    assert ",".join(DIFFERENCES) == "arm,control,metric,delta,ci_low,ci_high,n,step"
     assert dict(rows.schema) == ROWS
     assert {str(ROWS[name]) for name in ("n", "seed", "steps")} == {"Int64"}
 
@@ -100,6 +100,7 @@ def test_meta_and_source_are_on_the_row(rows: pl.DataFrame) -> None:
         "cfg": 4.0,
         "checkpoint": "c1",
         "mix": '{"alt": 1}',
+        "step": None,
     }
     assert set(rows.filter(metric="fid")["extractor_revision"]) == {"e0"}
     assert rows.filter(arm="real")["checkpoint"].is_null().all()
@@ -131,7 +132,7 @@ def test_a_metric_that_is_not_defined_has_no_row(everything: Measured) -> None:
 def test_differences_are_of_the_values_and_leave_out_the_control(
     everything: Measured, rows: pl.DataFrame
 ) -> None:
-    deltas = differences(everything, CONTROL)
+    deltas = differences(everything, META, CONTROL)
     assert dict(deltas.schema) == DIFFERENCES
     assert deltas.select("arm", "metric").rows() == [
         (arm, metric) for arm in ("base", "real") for metric in ESTIMATORS
@@ -149,7 +150,7 @@ def test_an_arm_on_other_prompts_has_no_difference() -> None:
     frames = [
         score(arm, [asks(arm, {"cat": 1})], [[[at("cat", 1, 1)]]]) for arm in ("base", CONTROL)
     ]
-    assert differences(Measured(pl.concat(frames)), CONTROL).is_empty()
+    assert differences(Measured(pl.concat(frames)), META, CONTROL).is_empty()
 
 
 def test_sets_of_unequal_size_have_no_difference_in_fid(everything: Measured) -> None:
@@ -157,16 +158,16 @@ def test_sets_of_unequal_size_have_no_difference_in_fid(everything: Measured) ->
         arm: found[: 60 if arm != "real" else 30] for arm, found in everything.features.items()
     }
     unequal = Measured(everything.scores, features=features, reference=everything.reference)
-    assert differences(unequal, CONTROL, ["fid"])["arm"].to_list() == ["base"]
+    assert differences(unequal, META, CONTROL, ["fid"])["arm"].to_list() == ["base"]
 
 
 def test_mistakes_are_named(everything: Measured) -> None:
     with pytest.raises(UserError, match="did you mean 'soa_c'"):
         metric_rows(everything, META, ["soac"])
     with pytest.raises(UserError, match="use soa_c"):
-        differences(everything, CONTROL, ["xyzzy"])
+        differences(everything, META, CONTROL, ["xyzzy"])
     with pytest.raises(UserError, match="gone"):
-        differences(everything, "gone")
+        differences(everything, META, "gone")
 
 
 def test_a_single_arm_has_the_same_row_as_among_others(
@@ -176,3 +177,56 @@ def test_a_single_arm_has_the_same_row_as_among_others(
     assert alone.equals(
         rows.filter(pl.col("arm") == "base", pl.col("metric").is_in(["soa_c", "ca"]))
     )
+
+
+def by_steps() -> tuple[Measured, dict[str, Meta]]:
+    """A control and a mix at several steps, one of which the control lacks, and the base."""
+    skills = {("alttext", 100): 0.3, ("alttext", 300): 0.5, ("mix", 100): 0.4, ("mix", 200): 0.6}
+    skills[("mix", 300)] = 0.9
+    meta = {"base": Meta("set1")}
+    frames = [score("base", prompts(), drawn(0.2, 1))]
+    for (name, step), skill in skills.items():
+        arm = f"{name}-both-s0"
+        row = arm if step == 300 else f"{arm}-step{step}"
+        meta[row] = Meta("set1", 0, arm=arm, step=step)
+        frames.append(score(row, prompts(), drawn(skill, 1)))
+    return Measured(pl.concat(frames)), meta
+
+
+def test_an_arm_has_a_row_a_step() -> None:
+    measured, meta = by_steps()
+    found = metric_rows(measured, meta, ["soa_i"])
+    assert found.select("arm", "step").rows() == [
+        ("base", None),
+        ("alttext-both-s0", 100),
+        ("alttext-both-s0", 300),
+        ("mix-both-s0", 100),
+        ("mix-both-s0", 200),
+        ("mix-both-s0", 300),
+    ]
+    assert found["value"].is_sorted() is False
+    mix = found.filter(arm="mix-both-s0").sort("step")["value"]
+    assert mix.is_sorted()
+
+
+def test_steps_are_compared_with_the_controls_equal_steps() -> None:
+    measured, meta = by_steps()
+    values = {
+        (arm, step): value
+        for arm, step, value in metric_rows(measured, meta, ["soa_i"])
+        .select("arm", "step", "value")
+        .iter_rows()
+    }
+    deltas = differences(measured, meta, CONTROL, ["soa_i"])
+    found = {(arm, step): delta for arm, step, delta in deltas["arm", "step", "delta"].iter_rows()}
+    assert found == {
+        ("base", None): pytest.approx(values["base", None] - values[CONTROL, 300]),
+        ("mix-both-s0", 100): pytest.approx(values["mix-both-s0", 100] - values[CONTROL, 100]),
+        ("mix-both-s0", 300): pytest.approx(values["mix-both-s0", 300] - values[CONTROL, 300]),
+    }
+    assert set(deltas["control"]) == {CONTROL}
+
+
+def test_every_step_is_compared_with_a_control_that_was_never_trained() -> None:
+    measured, meta = by_steps()
+    assert differences(measured, meta, "base", ["soa_i"]).height == 5

@@ -17,7 +17,7 @@ def write(path: Path, text: str) -> Path:
 
 
 def test_the_presets_that_ship() -> None:
-    assert preset_names() == ["photo", "scenes"]
+    assert preset_names() == ["photo", "photo-album", "scenes", "sd14", "sdxl-lora"]
 
 
 def test_nearer_files_win_over_farther_ones(tmp_path: Path) -> None:
@@ -46,9 +46,9 @@ def test_a_byte_order_mark_is_no_key(tmp_path: Path) -> None:
     [
         (
             "extends: scnes",
-            "no preset 'scnes' (did you mean 'scenes'?); there are photo, scenes, or",
+            "no preset 'scnes' (did you mean 'scenes'?); there are photo, photo-album, scenes, ",
         ),
-        ("extends: zzz", "no preset 'zzz'; there are photo, scenes, or"),
+        ("extends: zzz", "no preset 'zzz'; there are photo, photo-album, scenes, "),
         ("extends: ../layers", "no preset '../layers'"),
         ("extends: none.yaml", "no file 'none.yaml' beside it"),
         ("extends: [scenes]", "names one preset or file, not ['scenes']"),

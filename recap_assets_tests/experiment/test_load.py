@@ -180,6 +180,21 @@ def test_values_out_of_bounds_name_their_place(text: str) -> None:
         ("arms: {x: {mix: {alt: 1}, train: [unet, unet]}}", "arms.x.train: the same value twice"),
         ("evaluation: {detector: null}", "evaluation.metrics: 'soa_c' needs evaluation.detector"),
         ("evaluation: {extractor: null}", "evaluation.metrics: 'fid' needs evaluation.extractor"),
+        (
+            "t2i: {steps: 9, checkpoints: [3, 12]}",
+            "t2i.checkpoints: 12 is after the last of 9 steps; drop it",
+        ),
+        ("t2i: {batch: 2, accumulate: 3}", "t2i.accumulate: 2 pictures are no 3 batches"),
+        ("t2i: {batch: 2, processes: 3}", "t2i.processes: 2 pictures are too few for 3; lower it"),
+        ("t2i: {from_scratch: true, method: lora}", "t2i.from_scratch: an adapter cannot teach"),
+        (
+            "t2i: {from_scratch: true}\narms: {x: {mix: {alt: 1}, train: text_encoder}}",
+            "arms.x.train: t2i.from_scratch leaves its denoiser random; add it",
+        ),
+        (
+            "arms: {x: {mix: {alt: 1}, train: [unet, transformer]}}",
+            "arms.x.train: a model has a unet or a transformer; keep the one it has",
+        ),
         ("schedule: {cron: daily}", "schedule.cron: 'daily' does not have five fields"),
     ],
 )
@@ -191,7 +206,9 @@ def test_an_arm_name_must_leave_room_for_its_key() -> None:
     assert "recap.yaml: arm key 'aaa" in told(
         f"extends: scenes\narms: {{{'a' * 95}: {{mix: {{alt: 1}}}}}}\n"
     )
-    assert "a" * 80 in load(f"extends: scenes\narms: {{{'a' * 80}: {{mix: {{alt: 1}}}}}}\n").arms
+    long = f"extends: scenes\narms: {{{'a' * 86}: {{mix: {{alt: 1}}}}}}\n"
+    assert "a" * 86 in load(long).arms
+    assert "-both-s0-step1'... (102 characters)" in told(f"{long}t2i: {{checkpoints: 100}}\n")
 
 
 def test_a_missing_setting_is_named() -> None:

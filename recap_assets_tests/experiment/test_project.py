@@ -81,6 +81,25 @@ arms:
     }
 
 
+def test_weights_are_the_arms_and_those_kept_on_the_way(tmp_path: Path) -> None:
+    arms = "arms: {one: {mix: {alt: 1}}, two: {mix: {alt: 1}, train: unet}}"
+    write(
+        tmp_path, f"dataset: {{urls: a.tar}}\nt2i: {{steps: 30, checkpoints: [30, 20, 5]}}\n{arms}"
+    )
+    project = Project.open()
+    assert list(project.weights().items()) == [
+        ("one-both-s0", ("one-both-s0", 30)),
+        ("one-both-s0-step5", ("one-both-s0", 5)),
+        ("one-both-s0-step20", ("one-both-s0", 20)),
+        ("two-unet-s0", ("two-unet-s0", 30)),
+        ("two-unet-s0-step5", ("two-unet-s0", 5)),
+        ("two-unet-s0-step20", ("two-unet-s0", 20)),
+    ]
+    assert all(check_key("weights", key) == key for key in project.weights())
+    write(tmp_path, f"dataset: {{urls: a.tar}}\n{arms}")
+    assert list(Project.open().weights()) == list(Project.open().arm_keys())
+
+
 NAMES = st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9_-]{0,12}\Z")
 TRAIN = st.sampled_from([("unet",), ("text_encoder",), ("unet", "text_encoder")])
 SEEDS = st.lists(st.integers(0, 2**63), min_size=1, max_size=3, unique=True)

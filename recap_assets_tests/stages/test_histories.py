@@ -15,7 +15,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from recap_assets.captioning.load import load
 from recap_assets.experiment.project import Project
 from recap_assets.images.writer import write_tar
 from recap_assets.stages import captioner, images, manifest, recaptions, recipes, status
@@ -199,7 +198,7 @@ def test_recomputed_is_changed_exactly(history: list[list[Edit]], base_models: P
             for edit in edits:
                 edit(world)
             project = world.save()
-            model = load(captioner.folder(project, "recap", captioner.wanted(project, "recap")))
+            model = captioner.loaded(project, "recap", captioner.wanted(project, "recap"))
             stale = behind(project)
             plan = forecast(project)
             assert not plan.problems

@@ -8,7 +8,6 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from recap_assets.captioning.load import load
 from recap_assets.experiment.project import Project
 from recap_assets.scenes.draw import draw, png
 from recap_assets.scenes.scene import sample
@@ -39,7 +38,7 @@ ARMS = ["alttext-both-s0", "long-both-s0", "mix-both-s0"]
 def encodes(project: Project) -> int:
     """How many pictures the project's captioner was shown so far in this process."""
     version = captioner.wanted(project, "recap")
-    return load(captioner.folder(project, "recap", version)).encodes
+    return captioner.loaded(project, "recap", version).encodes
 
 
 def rows(project: Project, style: str, shard: str) -> pl.DataFrame:

@@ -13,7 +13,6 @@ from collections.abc import Callable
 import polars as pl
 import pytest
 
-from recap_assets.captioning.load import load
 from recap_assets.experiment.project import Project
 from recap_assets.stages import captioner
 from recap_assets.stages.graph import STAGES
@@ -114,7 +113,7 @@ def test_captioning_that_is_stopped_keeps_its_batches(built: Project) -> None:
     asked = change(_recaption(built), "captioners.recap.batch", 3)
     before = artifacts(asked)
     version = captioner.wanted(asked, "recap")
-    model = load(captioner.folder(asked, "recap", version))
+    model = captioner.loaded(asked, "recap", version)
 
     def stop(done: int, total: int, what: str) -> None:
         if done == 6:

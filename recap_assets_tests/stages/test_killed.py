@@ -16,7 +16,6 @@ from typing import Any
 import polars as pl
 import pytest
 
-from recap_assets.captioning.load import load
 from recap_assets.experiment.project import Project
 from recap_assets.stages import captioner, gc, images, recaptions, recipes, status
 from recap_assets.stages.memory import remembering
@@ -58,7 +57,7 @@ def bring_up_to_date(project: Project) -> None:
 def work(file: Path, log: Path, ready: Event) -> None:
     """Bring the project up to date; a byte goes to `log` for every picture that is encoded."""
     project = Project.open(file)
-    model = load(captioner.folder(project, "recap", captioner.wanted(project, "recap")))
+    model = captioner.loaded(project, "recap", captioner.wanted(project, "recap"))
     counted = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
     def count(module: Any, arguments: tuple[Any, ...]) -> None:

@@ -6,9 +6,8 @@ import json
 
 import pytest
 
-from recap_assets.diffusion.load import tokenizer
 from recap_assets.experiment.project import Project
-from recap_assets.stages import checkpoint, images, manifest
+from recap_assets.stages import arm_captions, checkpoint, images, manifest
 from recap_assets.stages.database import ask
 from recap_assets_tests.small_project import (
     TRAINED,
@@ -56,8 +55,7 @@ def test_an_arm_draws_from_all_that_the_source_says(built: Project) -> None:
     assert set(checkpoint.card(project, key)["caption_sets"]) == {"alt", "alt:any"}
 
     uids = sorted(images.usable(project, "00000")["uid"])
-    words = tokenizer(project.model(project.config.t2i.model), None)
-    draw = checkpoint.shown(project, key, words)
+    draw = arm_captions.shown(project, key)
     seen = {caption for epoch in range(40) for caption in draw(uids, epoch).captions}
     alts = set(manifest.frame(project, "alt")["caption"])
     assert {"b", *(f"c {number}" for number in range(8))} <= seen

@@ -29,6 +29,7 @@ class Blip(Family):
 
     architectures = ("BlipForConditionalGeneration",)
     parts = {"image_encoder": ("vision_model",), "text_decoder": ("text_decoder",)}
+    goes_on = True
 
     def __init__(
         self, model: Any, tokenizer: Any, image_processor: Any, *, compile: bool = False

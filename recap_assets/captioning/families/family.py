@@ -74,11 +74,13 @@ class Family(ABC):
     architectures: the model classes of transformers that it serves, as config.json names them.
     parts: what may be trained (`image_encoder`, `text_decoder`), and its modules' dotted names.
     text_only: whether `prime` answers prompts without a picture.
+    goes_on: whether a caption goes on its prompt, which then means nothing to a model not tuned.
     """
 
     architectures: ClassVar[tuple[str, ...]]
     parts: ClassVar[Mapping[str, tuple[str, ...]]]
     text_only: ClassVar[bool] = False
+    goes_on: ClassVar[bool] = False
 
     model: Any
     tokenizer: Any

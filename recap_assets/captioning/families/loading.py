@@ -54,6 +54,18 @@ def check_vocabulary(tokenizer: Any, model: Any) -> None:
         )
 
 
+def ends(model: Any) -> frozenset[int]:
+    """The tokens that end a text, by the settings that the model generates with.
+
+    Raises:
+        ValueError: if they name none.
+    """
+    told = model.generation_config.eos_token_id
+    if told is None:
+        raise ValueError("its generation_config.json names no eos_token_id")
+    return frozenset([told] if isinstance(told, int) else told)
+
+
 def safe(settings: Settings) -> dict[str, bool]:
     """Arguments of `from_pretrained` for a folder that is already here."""
     return {"trust_remote_code": settings.trust_remote_code, "local_files_only": True}

@@ -11,6 +11,16 @@ _HERE = "recap_assets.captioning.families"
 #: Architecture -> module and class; a family is imported when a model of it is loaded.
 FAMILIES: dict[str, tuple[str, str]] = {
     "BlipForConditionalGeneration": ("blip", "Blip"),
+    "Florence2ForConditionalGeneration": ("florence2", "Florence2"),
+    "GitForCausalLM": ("git", "Git"),
+    "Idefics3ForConditionalGeneration": ("smolvlm", "SmolVLM"),
+    "LlavaForConditionalGeneration": ("llava", "Llava"),
+    "LlavaNextForConditionalGeneration": ("llava", "LlavaNext"),
+    "PaliGemmaForConditionalGeneration": ("paligemma", "PaliGemma"),
+    "Qwen2VLForConditionalGeneration": ("qwen_vl", "QwenVL"),
+    "Qwen2_5_VLForConditionalGeneration": ("qwen_vl", "QwenVL"),
+    "Qwen3VLForConditionalGeneration": ("qwen_vl", "QwenVL"),
+    "SmolVLMForConditionalGeneration": ("smolvlm", "SmolVLM"),
 }
 
 

@@ -75,11 +75,12 @@ def _t2i(job: Job, folder: Path) -> None:
     if job.before is None:
         steps = job.steps("autoencoder")
         vae = autoencoder.train(job.shown.pixels, steps, job.report("autoencoder"))
-        pipeline = t2i.build(vae, t2i.tokenizer(t2i.sentences(job.shown)))
+        family = t2i.build(vae, t2i.tokenizer(t2i.sentences(job.shown)))
     else:
-        pipeline = load(job.before)
-    t2i.pretrain(pipeline, job.shown, job.steps("t2i"), job.report("t2i"), seed=job.done)
-    save(pipeline.to(torch.float16), folder)
+        family = load(job.before)
+    t2i.pretrain(family, job.shown, job.steps("t2i"), job.report("t2i"), seed=job.done)
+    family.pipeline.to(torch.float16)
+    save(family, folder)
     cards.write(folder, cards.T2I, job.done + job.steps("t2i"), len(job.shown))
 
 

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from recap_assets.diffusion.train import TrainSettings, train
+from recap_assets.diffusion.families.stable_diffusion import StableDiffusion
+from recap_assets.diffusion.feed import Examples
+from recap_assets.diffusion.settings import TrainSettings
+from recap_assets.diffusion.texts import Encoders
+from recap_assets.diffusion.train import train
 from recap_assets.experiment.fingerprint import seed as seed_of
 from recap_assets.scenes.alt_text import alt_text
 from recap_assets.scenes.captions import long, short
@@ -17,8 +21,10 @@ from recap_assets.scenes.pretrain.pictures import Pool
 
 if TYPE_CHECKING:
     import torch
-    from diffusers import AutoencoderKL, StableDiffusionPipeline
+    from diffusers import AutoencoderKL
     from transformers import CLIPTokenizer
+
+    from recap_assets.diffusion.families.family import Family
 
 TEXT_LENGTH = 26  # tokens with start and end; the wordiest simulated captions go over it
 WIDTH = 128
@@ -44,7 +50,7 @@ def sentences(pool: Pool, limit: int = 4000) -> list[str]:
     return found
 
 
-def build(vae: AutoencoderKL, words: CLIPTokenizer) -> StableDiffusionPipeline:
+def build(vae: AutoencoderKL, words: CLIPTokenizer) -> Family:
     """An untrained StableDiffusionPipeline of about 4 M parameters around the autoencoder."""
     import torch
     from diffusers import DPMSolverMultistepScheduler, StableDiffusionPipeline, UNet2DConditionModel
@@ -83,7 +89,7 @@ def build(vae: AutoencoderKL, words: CLIPTokenizer) -> StableDiffusionPipeline:
         timestep_spacing="trailing",
         steps_offset=1,
     )
-    return StableDiffusionPipeline(
+    pipeline = StableDiffusionPipeline(
         vae=vae,
         text_encoder=text_encoder,
         tokenizer=words,
@@ -93,6 +99,7 @@ def build(vae: AutoencoderKL, words: CLIPTokenizer) -> StableDiffusionPipeline:
         feature_extractor=None,
         requires_safety_checker=False,
     )
+    return StableDiffusion(pipeline)
 
 
 def encode(vae: AutoencoderKL, pixels: np.ndarray, batch: int = 128) -> torch.Tensor:
@@ -108,32 +115,23 @@ def encode(vae: AutoencoderKL, pixels: np.ndarray, batch: int = 128) -> torch.Te
 
 
 def pretrain(
-    pipeline: StableDiffusionPipeline,
+    family: Family,
     pool: Pool,
     steps: int,
     report: Callable[[int, float], None],
     seed: int = 0,
 ) -> None:
     """Train the pipeline in place on alt-text; a picture has several, and an epoch shows one."""
-    import torch
-
     texts = [
         alt_text(scene, random.Random(seed_of("pretrain-alt", index, number)), ALT_NOISE)
         for number in range(TEXTS)
         for index, scene in enumerate(pool.scenes)
     ]
-    ids = pipeline.tokenizer(
-        [*texts, ""],
-        padding="max_length",
-        truncation=True,
-        max_length=TEXT_LENGTH,
-        return_tensors="pt",
-    ).input_ids
     settings = TrainSettings(steps=steps, batch=BATCH, lr=1e-3, warmup=200, ema=0.999, seed=seed)
-    latents = encode(pipeline.vae, pool.pixels)
-    texts_of = np.arange(len(texts)).reshape(TEXTS, len(pool.scenes))
+    latents = encode(family.pipeline.vae, pool.pixels)
 
-    def draw(epoch: int) -> np.ndarray:
-        return texts_of[epoch % TEXTS]
+    def draw(epoch: int) -> list[str]:
+        start = epoch % TEXTS * len(pool.scenes)
+        return texts[start : start + len(pool.scenes)]
 
-    train(pipeline, latents, torch.as_tensor(ids), draw, settings, report)
+    train(family, Examples(latents, draw, Encoders(family)), settings, report=report)

@@ -1,0 +1,1 @@
+"""Tiny random text-to-image models, one file for each kind of pipeline."""
