@@ -5,7 +5,6 @@ Processes are spawned when they are first needed, stay for all shards, and end w
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
@@ -80,11 +79,11 @@ def _one(part: Source, place: int, readers: Sequence[Reader]) -> Read:
 
 
 def sensible(total: int) -> int:
-    """How many processes are worth their start for so many pictures."""
-    spare = cores() - 1
+    """How many processes are worth their start for so many pictures.
+
+    The cores that torch may use are this process's share of the machine.
+    """
+    import torch
+
+    spare = torch.get_num_threads() - 1
     return 0 if spare < 2 or total < 64 * _PIECE else min(_MOST, spare)
-
-
-def cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

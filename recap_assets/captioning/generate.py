@@ -57,8 +57,7 @@ def batches(
 
     A caption depends on its picture, prompt, seed and settings only (on a GPU to the rounding of
     its matrix products, which may differ with the number of pictures). A picture that fails while
-    others work is an answer with an error. What is done between two batches is not timed or
-    tracked by torch.
+    others work is an answer with an error.
 
     Raises:
         UserError: if prompt and caption are longer than the model can write, if the model's
@@ -67,23 +66,31 @@ def batches(
     pictured, textual = _halves(captioner, questions)
     rooms = Rooms(captioner.family, questions)
     reranker = _reranker(captioner, pictured)
-    by_picture = Recovering(Answerer(captioner, pictured, rooms, reranker))
-    by_text = Recovering(Answerer(captioner, textual, rooms))
+    by_picture = Recovering(Answerer(captioner, pictured, rooms, reranker)) if pictured else None
+    by_text = Recovering(Answerer(captioner, textual, rooms)) if textual else None
     stream = _read(captioner, reranker, source, total, batch) if pictured else _nothing(total)
     start = 0
     with closing(stream):
         while read := list(islice(stream, min(batch, captioner.most or batch))):
-            places = range(start, start + len(read))
-            shown = [
-                one if isinstance(one, ReadError) else Shown(place, one)
-                for place, one in zip(places, read, strict=True)
-            ]
-            answers = by_picture(shown) if pictured else [{} for _ in places]
-            if textual:
-                told = by_text([Shown(place, ()) for place in places])
-                answers = [a | b for a, b in zip(answers, told, strict=True)]
+            answers = _answers(by_picture, by_text, read, start)
             yield start, {q.style: [one[q.style] for one in answers] for q in questions}
             start += len(read)
+
+
+def _answers(
+    by_picture: Recovering | None, by_text: Recovering | None, read: Sequence[Read], start: int
+) -> list[dict[str, Generated]]:
+    """For each picture, from place `start`, the answer to every question by its style."""
+    made: list[dict[str, Generated]] = [{} for _ in read]
+    places = enumerate(read, start)
+    if by_picture is not None:
+        made = by_picture(
+            [one if isinstance(one, ReadError) else Shown(i, one) for i, one in places]
+        )
+    if by_text is not None:
+        told = by_text([Shown(start + number, ()) for number in range(len(read))])
+        made = [a | b for a, b in zip(made, told, strict=True)]
+    return made
 
 
 def _halves(

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
-from recap_assets.captioning import fetch as fetching
 from recap_assets.captioning.fetch import fetch
 from recap_assets.captioning.files import locate
+from recap_assets.captioning.load import load
+from recap_assets.captioning.save import save
+from recap_assets.experiment.captioner_settings import Captioner as Settings
 from recap_assets.experiment.errors import UserError
+from recap_assets_tests.captioning.pictures import small
 
 #: What the hub sends for a model of this name: status, and the header that tells the reason.
 ANSWERS = {
@@ -88,5 +94,20 @@ def test_a_name_that_no_hub_can_have(tmp_path: Path) -> None:
         locate(tmp_path / "x")
 
 
-def test_pickles_are_never_asked_for_and_code_only_where_it_is_allowed() -> None:
-    assert not any(pattern.endswith((".bin", ".pt", ".py")) for pattern in fetching._WANTED)
+@pytest.mark.parametrize("code", [False, True])
+def test_a_model_of_the_hub_without_pickles_and_with_code_only_where_it_is_allowed(
+    hub: None, code: bool, tmp_path: Path
+) -> None:
+    save(small(), tmp_path / "model", {})
+    mine = {file.name: file.read_bytes() for file in (tmp_path / "model").iterdir()}
+    others = {"pytorch_model.bin": b"pickle", "model.pt": b"pickle", "remote.py": b"code"}
+    _Hub.files, _Hub.given = mine | others, set()
+    found = locate("people/good", "main", code=code)
+    assert found.folder.name == COMMIT and found.architecture == "BlipForConditionalGeneration"
+    assert not _Hub.given & {"pytorch_model.bin", "model.pt"}
+    assert ("remote.py" in _Hub.given) is code
+    assert load("people/good", Settings(model="people/good")).digest == found.digest
+    # The same commit is the same model, whatever it is called.
+    _Hub.given.clear()
+    assert locate("people/good", COMMIT, code=code).digest == found.digest
+    assert not _Hub.given

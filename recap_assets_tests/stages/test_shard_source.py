@@ -5,12 +5,14 @@ import pickle
 import numpy as np
 import pytest
 
+from recap_assets.captioning.feed import Feed, ReadError
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.project import Project
 from recap_assets.images.reader import PictureReader
 from recap_assets.stages import images
 from recap_assets.stages.shard_source import ShardSource
 from recap_assets_tests import small_project
+from recap_assets_tests.captioning.plain import Shrunk
 from recap_assets_tests.conftest import Built
 from recap_assets_tests.small_project import run
 
@@ -37,6 +39,15 @@ def test_pictures_are_those_of_the_rows_in_their_order(first_run: Built) -> None
         for a, b in zip(got, wanted, strict=True):
             np.testing.assert_array_equal(np.asarray(a), b)
     assert part.rows.height == 3
+
+
+def test_other_processes_read_the_same(first_run: Built) -> None:
+    source = source_of(first_run.project)
+    n = source.rows.height
+    here, there = (list(Feed([Shrunk()], decoders, 16)(source, n)) for decoders in (0, 2))
+    for a, b in zip(here, there, strict=True):
+        assert not isinstance(a, ReadError) and not isinstance(b, ReadError)
+        np.testing.assert_array_equal(a[0]["pixel_values"], b[0]["pixel_values"])
 
 
 def test_a_shard_that_changed_is_told(project: Project) -> None:
