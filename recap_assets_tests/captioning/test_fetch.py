@@ -20,6 +20,7 @@ from recap_assets.experiment.captioner_settings import Captioner as Settings
 from recap_assets.experiment.errors import UserError
 from recap_assets_tests.captioning.pictures import small
 
+COMMIT = "c" * 40
 #: What the hub sends for a model of this name: status, and the header that tells the reason.
 ANSWERS = {
     "gated": (403, "GatedRepo"),
@@ -31,16 +32,45 @@ ANSWERS = {
 
 
 class _Hub(BaseHTTPRequestHandler):
+    """files: what `people/good` has, at its one commit. given: the names of those sent."""
+
+    files: ClassVar[dict[str, bytes]] = {}
+    given: ClassVar[set[str]] = set()
+
     def do_GET(self) -> None:
+        if "people/good" in self.path:
+            self._good()
+            return
         name = next(name for name in ANSWERS if f"people/{name}" in self.path)
         status, code = ANSWERS[name]
-        self.send_response(status)
-        self.send_header("X-Error-Code", code)
-        self.send_header("X-Error-Message", f"about {name}")
-        self.send_header("Content-Length", "0")
-        self.end_headers()
+        self._send(status, b"", {"X-Error-Code": code, "X-Error-Message": f"about {name}"})
 
     do_HEAD = do_GET  # noqa: N815
+
+    def _good(self) -> None:
+        name = self.path.rpartition("/")[2]
+        if self.path.startswith("/api/"):
+            told: object = {"id": "people/good", "sha": COMMIT}
+            if "/tree/" in self.path:
+                told = [
+                    {"type": "file", "path": file, "size": len(data), "oid": COMMIT}
+                    for file, data in self.files.items()
+                ]
+            self._send(200, json.dumps(told).encode(), {"Content-Type": "application/json"})
+            return
+        data = self.files[name]
+        if self.command == "GET":
+            self.given.add(name)
+        tag = hashlib.sha256(data).hexdigest()
+        self._send(200, data, {"ETag": f'"{tag}"', "X-Repo-Commit": COMMIT})
+
+    def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for header, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(header, value)
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
         pass
@@ -54,6 +84,8 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     url = f"http://127.0.0.1:{server.server_port}"
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", url)
+    template = f"{url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+    monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     yield
