@@ -26,7 +26,7 @@ from benchmarks.scene_tars import write
 
 PROMPTS = {"short": "short caption:", "long": "long caption:"}
 LIMIT = 48
-PICTURES = 256  # a shard
+PICTURES = 128  # a shard
 BATCH = 64
 
 

@@ -94,11 +94,11 @@ def encoded(family: Family, pixels: np.ndarray) -> Any:
 
 
 def cache_of(family: Family, texts: list[str], place: Path) -> TextCache:
-    """A cache that has all of the texts."""
+    """A cache that has all of the texts, and the prompt that stands for dropped ones."""
     from recap_assets.diffusion.text_cache import TextCache
 
     cache = TextCache(place)
-    cache.fill(texts, lambda: family)
+    cache.fill([*texts, ""], lambda: family)
     return cache
 
 
@@ -152,27 +152,60 @@ def training(asked: argparse.Namespace, folder: Path) -> None:
     )
 
 
-def retraining(asked: argparse.Namespace, folder: Path) -> None:
-    """What must be computed before training on new captions can begin."""
-    from recap_assets.diffusion.load import load, to_device
+def retraining(name: str, family: Family, pictures: Pictures, rounds: int, folder: Path) -> None:
+    """What must be computed before training on new captions can begin, text encoder frozen.
 
-    pictures = Pictures(folder / "again", asked.pictures, asked.side)
-    family = to_device(load(asked.model))
+    A text encoder that is trained encodes nothing beforehand: then nothing is computed at all.
+    """
     number = iter(range(10**6))
 
     def everything() -> float:
         started = time.perf_counter()
         encoded(family, pictures.pixels)
-        cache_of(family, pictures.texts, folder / f"every-{next(number)}")
+        cache_of(family, pictures.texts, folder / f"{name}-every-{next(number)}")
         return time.perf_counter() - started
 
     def captions() -> float:
         started = time.perf_counter()
-        cache_of(family, pictures.texts, folder / f"new-{next(number)}")
+        cache_of(family, pictures.texts, folder / f"{name}-new-{next(number)}")
         return time.perf_counter() - started
 
-    seconds = in_turns({"all": everything, "new": captions}, asked.rounds)
-    print(told("ready to retrain", seconds["all"], seconds["new"], "pictures/s", asked.pictures))
+    seconds = in_turns({"all": everything, "new": captions}, rounds)
+    amount = len(pictures.texts)
+    print(told(f"ready to retrain, {name}", seconds["all"], seconds["new"], "pictures/s", amount))
+
+
+def of_sd15_size(model: Path) -> Family:
+    """Autoencoder and text encoder as large as those of Stable Diffusion 1.5, of random weights."""
+    import torch
+    from diffusers import AutoencoderKL
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    from recap_assets.diffusion.load import load, to_device
+
+    torch.manual_seed(0)
+    family = load(model)
+    sizes = (128, 256, 512, 512)
+    family.pipeline.register_modules(
+        vae=AutoencoderKL(
+            down_block_types=("DownEncoderBlock2D",) * len(sizes),
+            up_block_types=("UpDecoderBlock2D",) * len(sizes),
+            block_out_channels=sizes,
+            layers_per_block=2,
+            latent_channels=4,
+        ).eval(),
+        text_encoder=CLIPTextModel(
+            CLIPTextConfig(
+                vocab_size=len(family.pipeline.tokenizer),
+                hidden_size=768,
+                intermediate_size=3072,
+                num_hidden_layers=12,
+                num_attention_heads=12,
+                max_position_embeddings=77,
+            )
+        ).eval(),
+    )
+    return to_device(family)
 
 
 def main() -> None:
@@ -189,9 +222,16 @@ def main() -> None:
     asked = parser.parse_args()
     asked.model = (asked.model or Path(__file__).parents[1] / "data" / "base" / "t2i").absolute()
     print(machine())
-    with tempfile.TemporaryDirectory() as folder:
-        training(asked, Path(folder))
-        retraining(asked, Path(folder))
+    from recap_assets.diffusion.load import load, to_device
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        training(asked, folder)
+        small = Pictures(folder / "small", asked.pictures, asked.side)
+        retraining("this model", to_device(load(asked.model)), small, asked.rounds, folder)
+        large = Pictures(folder / "large", 8, 256)
+        sized = of_sd15_size(asked.model)
+        retraining("SD 1.5 sizes at 256 pixels", sized, large, asked.rounds, folder)
 
 
 if __name__ == "__main__":
