@@ -30,17 +30,46 @@ ANSWERS = {
 }
 
 
-class _Hub(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        name = next(name for name in ANSWERS if f"people/{name}" in self.path)
-        status, code = ANSWERS[name]
-        self.send_response(status)
-        self.send_header("X-Error-Code", code)
-        self.send_header("X-Error-Message", f"about {name}")
-        self.send_header("Content-Length", "0")
-        self.end_headers()
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
-    do_HEAD = do_GET  # noqa: N815
+
+class _Hub(BaseHTTPRequestHandler):
+    #: What the model people/good is made of, and which of its files were asked for.
+    files: ClassVar[dict[str, bytes]] = {}
+    given: ClassVar[set[str]] = set()
+
+    def do_GET(self) -> None:
+        path = self.path.split("?")[0]
+        if "people/good" not in path:
+            name = next(name for name in ANSWERS if f"people/{name}" in path)
+            status, code = ANSWERS[name]
+            self._send(status, b"", {"X-Error-Code": code, "X-Error-Message": f"about {name}"})
+        elif "/resolve/" in path:
+            self._give(path.split(f"/resolve/{COMMIT}/")[1])
+        elif "/tree/" in path:
+            tree = [
+                {"type": "file", "path": name, "size": len(data), "oid": "ab"}
+                for name, data in self.files.items()
+            ]
+            self._send(200, json.dumps(tree).encode(), {})
+        else:
+            self._send(200, json.dumps({"id": "people/good", "sha": COMMIT}).encode(), {})
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def _give(self, name: str) -> None:
+        self.given.add(name)
+        tag = hashlib.sha256(self.files[name]).hexdigest()
+        self._send(200, self.files[name], {"ETag": f'"{tag}"', "X-Repo-Commit": COMMIT})
+
+    def _send(self, status: int, data: bytes, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(data))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(data)
 
     def log_message(self, *_: object) -> None:
         pass
@@ -54,6 +83,8 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     url = f"http://127.0.0.1:{server.server_port}"
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", url)
+    files = f"{url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+    monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", files)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     yield
