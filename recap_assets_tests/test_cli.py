@@ -211,9 +211,10 @@ class TestRun:
         config = str(project.file)
         answer = recap("run", "--select", "images,captioner", "--json", "-c", config)
         assert answer.code == 1  # the captioner waits
-        answer.told["ran"].sort(key=lambda one: one["partition"])  # in the order they ended in
+        told = answer.told
+        told["ran"].sort(key=lambda one: one["partition"])  # in the order they ended in
         images = {"asset": "images", "computed": 8, "error": None, "warnings": []}
-        assert answer.told == {
+        assert told == {
             "ran": [images | {"partition": "00000"}, images | {"partition": "00001"}],
             "fresh": 0,
             "waiting": [

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 #: Numbers that are exchanged at once: a copy of so many needs memory for a moment.
 _AT_ONCE = 2**25
-#: A process may wait that long for another, which writes weights meanwhile.
-_PATIENCE = timedelta(minutes=30)
+#: A process waits that long for the first one, which encodes captions and writes weights. One that
+#: died ends the others at once, by their agent.
+_PATIENCE = timedelta(hours=12)
 
 
 @contextmanager

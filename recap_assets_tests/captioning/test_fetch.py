@@ -20,6 +20,7 @@ from recap_assets.experiment.captioner_settings import Captioner as Settings
 from recap_assets.experiment.errors import UserError
 from recap_assets_tests.captioning.pictures import small
 
+COMMIT = "c" * 40
 #: What the hub sends for a model of this name: status, and the header that tells the reason.
 ANSWERS = {
     "gated": (403, "GatedRepo"),
@@ -30,46 +31,46 @@ ANSWERS = {
 }
 
 
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
-
-
 class _Hub(BaseHTTPRequestHandler):
-    #: What the model people/good is made of, and which of its files were asked for.
+    """files: what `people/good` has, at its one commit. given: the names of those sent."""
+
     files: ClassVar[dict[str, bytes]] = {}
     given: ClassVar[set[str]] = set()
 
     def do_GET(self) -> None:
-        path = self.path.split("?")[0]
-        if "people/good" not in path:
-            name = next(name for name in ANSWERS if f"people/{name}" in path)
-            status, code = ANSWERS[name]
-            self._send(status, b"", {"X-Error-Code": code, "X-Error-Message": f"about {name}"})
-        elif "/resolve/" in path:
-            self._give(path.split(f"/resolve/{COMMIT}/")[1])
-        elif "/tree/" in path:
-            tree = [
-                {"type": "file", "path": name, "size": len(data), "oid": "ab"}
-                for name, data in self.files.items()
-            ]
-            self._send(200, json.dumps(tree).encode(), {})
-        else:
-            self._send(200, json.dumps({"id": "people/good", "sha": COMMIT}).encode(), {})
+        if "people/good" in self.path:
+            self._good()
+            return
+        name = next(name for name in ANSWERS if f"people/{name}" in self.path)
+        status, code = ANSWERS[name]
+        self._send(status, b"", {"X-Error-Code": code, "X-Error-Message": f"about {name}"})
 
-    def do_HEAD(self) -> None:
-        self.do_GET()
+    do_HEAD = do_GET  # noqa: N815
 
-    def _give(self, name: str) -> None:
-        self.given.add(name)
-        tag = hashlib.sha256(self.files[name]).hexdigest()
-        self._send(200, self.files[name], {"ETag": f'"{tag}"', "X-Repo-Commit": COMMIT})
+    def _good(self) -> None:
+        name = self.path.rpartition("/")[2]
+        if self.path.startswith("/api/"):
+            told: object = {"id": "people/good", "sha": COMMIT}
+            if "/tree/" in self.path:
+                told = [
+                    {"type": "file", "path": file, "size": len(data), "oid": COMMIT}
+                    for file, data in self.files.items()
+                ]
+            self._send(200, json.dumps(told).encode(), {"Content-Type": "application/json"})
+            return
+        data = self.files[name]
+        if self.command == "GET":
+            self.given.add(name)
+        tag = hashlib.sha256(data).hexdigest()
+        self._send(200, data, {"ETag": f'"{tag}"', "X-Repo-Commit": COMMIT})
 
-    def _send(self, status: int, data: bytes, headers: dict[str, str]) -> None:
+    def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(data))}.items():
-            self.send_header(name, value)
+        for header, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(header, value)
         self.end_headers()
         if self.command == "GET":
-            self.wfile.write(data)
+            self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
         pass
@@ -83,8 +84,8 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     url = f"http://127.0.0.1:{server.server_port}"
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", url)
-    files = f"{url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
-    monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", files)
+    template = f"{url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+    monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     yield

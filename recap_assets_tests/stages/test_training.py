@@ -162,8 +162,12 @@ def _fid(measured: pl.DataFrame) -> Iterator[tuple[str, int | None, float]]:
     return measured.filter(metric="fid").select("arm", "step", "value").iter_rows()
 
 
-def train_and_wait(file: Path, arm: str, steps: int, here: Event) -> None:
-    """Train the arm, and wait to be killed before its last weights are published."""
+def train_and_wait(file: Path, arm: str, steps: int, here: Event, threads: int) -> None:
+    """Train the arm, and wait to be killed before its last weights are published.
+
+    Sums of other numbers of threads are rounded otherwise.
+    """
+    torch.set_num_threads(threads)
 
     def wait(done: int, total: int, what: str) -> None:
         if done == steps:
@@ -176,7 +180,9 @@ def train_and_wait(file: Path, arm: str, steps: int, here: Event) -> None:
 
 def kill(project: Project, arm: str, steps: int) -> None:
     here = CONTEXT.Event()
-    process = CONTEXT.Process(target=train_and_wait, args=(project.file, arm, steps, here))
+    process = CONTEXT.Process(
+        target=train_and_wait, args=(project.file, arm, steps, here, torch.get_num_threads())
+    )
     process.start()
     assert here.wait(200)
     process.kill()

@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 import torch
+from torch._inductor import config as inductor
 
 from recap_assets.captioning.captioner import Captioner
 from recap_assets.captioning.families.blip import Blip
@@ -59,10 +60,13 @@ def said(captioner: Captioner) -> list[Generated]:
     return [one for _, styles in made for one in styles["drawn"]]
 
 
-def test_without_a_compiler_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("no-such-compiler",))
+def test_without_a_compiler_it_says_so() -> None:
     torch._dynamo.reset()
-    with pytest.raises(UserError, match=r"compile: .* cannot be compiled here .*compile: false"):
+    nothing = inductor.patch({"cpp.cxx": ("no-such-compiler",)})
+    with (
+        nothing,
+        pytest.raises(UserError, match=r"compile: .* cannot be compiled here .*compile: false"),
+    ):
         caption(compiled(lively(6)), PICTURES[:2], {"free": ("", 5)})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ SHOWN = images(noise(11))
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not (shutil.which("g++") or shutil.which("clang++")), reason="no C++ compiler")
 @pytest.mark.parametrize("name", ["llava", "qwen2.5-vl"])
 def test_one_graph_writes_all_batches(name: str, tmp_path: Path) -> None:
     kind = CHAT[name]
