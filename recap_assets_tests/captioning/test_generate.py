@@ -2,27 +2,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
 from recap_assets.captioning.captioner import Captioner
-from recap_assets.captioning.generate import caption
-from recap_assets.captioning.question import Generated
+from recap_assets.captioning.generate import Held, batches, caption
+from recap_assets.captioning.question import Generated, Question
 from recap_assets.experiment.errors import UserError
+from recap_assets_tests.captioning.lively import by_transformers, lively
 from recap_assets_tests.captioning.pictures import CAPTIONS, PREFIXES, images, noise, small, walls
 
 PROMPTS = {style: (prefix, 16) for style, prefix in PREFIXES.items()}
-
-
-def by_transformers(
-    captioner: Captioner, pictures: np.ndarray, prefix: str, limit: int
-) -> list[list[int]]:
-    """Tokens after the prefix up to the first padding, from `generate` of transformers."""
-    family = captioner.family
-    prompt = family.tokenizer([prefix] * len(pictures), return_tensors="pt")["input_ids"]
-    pixels = family.image_processor(images=images(pictures), return_tensors="pt")["pixel_values"]
-    output = family.model.generate(pixel_values=pixels, input_ids=prompt, max_new_tokens=limit)
-    pad = family.tokenizer.pad_token_id
-    return [[t for t in row if t != pad] for row in output[:, prompt.shape[1] - 1 :].tolist()]
 
 
 def test_pictures_learnt_by_heart_are_captioned_word_for_word(
@@ -54,11 +42,7 @@ def test_tokens_are_those_of_transformers(
 
 
 def test_tokens_are_those_of_transformers_for_random_weights() -> None:
-    captioner = small(3)
-    # Larger weights than those of a new model, or every picture would get the same tokens.
-    with torch.no_grad():
-        for parameter in captioner.family.model.parameters():
-            parameter.mul_(4)
+    captioner = lively()
     pictures = noise(12)
     expected = by_transformers(captioner, pictures, "", 20)
     assert len({tuple(row) for row in expected}) > 3
@@ -78,6 +62,20 @@ def test_one_encoding_serves_every_style(learnt: tuple[Captioner, list[float]]) 
     hook.remove()
     assert calls == [4, 3]
     assert captioner.encodes - before == 7
+
+
+def test_all_styles_are_written_in_one_loop_and_rows_that_are_done_leave_it() -> None:
+    captioner, pictures = lively(), images(noise(4))
+    prompts = {"short": ("gray", 3), "long": ("a red wall", 9)}
+    rows: list[int] = []
+    head = captioner.family.model.text_decoder.cls
+    hook = head.register_forward_pre_hook(lambda _, args: rows.append(len(args[0])))
+    made = caption(captioner, pictures, prompts)
+    hook.remove()
+    written = [one.n_tokens + one.finished for style in made for one in made[style]]
+    assert len(rows) == max(written) <= 9
+    # A token more for each row only as long as few are done.
+    assert rows[0] == 8 and sum(rows) <= sum(written) + 2 * len(rows)
 
 
 def test_batch_mates_order_and_batch_size_do_not_matter(
@@ -107,3 +105,29 @@ def test_a_limit_beyond_the_model_is_told_with_the_one_that_fits() -> None:
         caption(captioner, images(walls()), {"long": (PREFIXES["long"], 21)})
     got = caption(captioner, images(walls()), {"long": (PREFIXES["long"], 20)})
     assert len(got["long"]) == 4
+
+
+def test_a_captioner_of_pictures_is_not_asked_about_texts_alone() -> None:
+    question = Question("short", ["a red wall"] * 4, 8, [0] * 4, picture=False)
+    made = batches(small(), Held(images(walls())), 4, [question])
+    with pytest.raises(UserError, match="'short': captioner tiny answers about pictures only"):
+        next(made)
+
+
+def test_each_picture_may_have_a_prompt_of_its_own() -> None:
+    captioner, pictures = lively(), images(noise(4))
+    prompts = ["", "a red wall", "gray", "short caption:"]
+    question = Question("own", prompts, 9, [0] * 4)
+    ((start, made),) = batches(captioner, Held(pictures), 4, [question])
+    assert start == 0
+    for number, (prompt, one) in enumerate(zip(prompts, made["own"], strict=True)):
+        assert caption(captioner, pictures[number : number + 1], {"a": (prompt, 9)})["a"] == [one]
+
+
+def test_a_prompt_without_room_is_a_row_and_the_others_are_captioned() -> None:
+    captioner, pictures = lively(), images(noise(3))
+    question = Question("own", ["gray", "red " * 30, "gray"], 9, [0] * 3)
+    ((_, made),) = batches(captioner, Held(pictures), 3, [question])
+    assert made["own"][1] == Generated("", False, 0, "the prompt leaves no room for a caption")
+    alone = caption(captioner, [pictures[0], pictures[2]], {"a": ("gray", 9)})["a"]
+    assert [made["own"][0], made["own"][2]] == alone
