@@ -64,12 +64,12 @@ Captions = dict[str, dict[str, str]]
 
 def single(project: Project, model: Path, shards: int, styles: list[str]) -> Captions:
     """Picture by picture, style by style."""
-    blip, processor = _peer(model)
+    blip, processor = peer(model)
     found: Captions = {style: {} for style in styles}
     for style in styles:
         for key, data in project.samples(shards):
             inputs = _process(processor, [data], PROMPTS[style])
-            found[style][key] = _generate(blip, processor, inputs, PROMPTS[style])[0]
+            found[style][key] = generate(blip, processor, inputs, PROMPTS[style])[0]
     return found
 
 
@@ -82,7 +82,7 @@ def tuned(project: Project, model: Path, shards: int, styles: list[str]) -> Capt
         def __iter__(self) -> Iterator[tuple[str, bytes]]:
             return project.samples(shards)
 
-    blip, processor = _peer(model)
+    blip, processor = peer(model)
     found: Captions = {style: {} for style in styles}
     for style in styles:
 
@@ -94,7 +94,7 @@ def tuned(project: Project, model: Path, shards: int, styles: list[str]) -> Capt
             Samples(), batch_size=BATCH, num_workers=1, prefetch_factor=4, collate_fn=collate
         )
         for keys, inputs in loader:
-            texts = _generate(blip, processor, inputs, PROMPTS[style])
+            texts = generate(blip, processor, inputs, PROMPTS[style])
             found[style] |= dict(zip(keys, texts, strict=True))
     return found
 
@@ -137,7 +137,7 @@ SIDES: dict[str, Callable[[Project, Path, int, list[str]], Captions]] = {
 }
 
 
-def _peer(model: Path) -> tuple[Any, Any]:
+def peer(model: Path) -> tuple[Any, Any]:
     import torch
     from transformers import AutoImageProcessor, AutoTokenizer, BlipForConditionalGeneration
 
@@ -158,7 +158,7 @@ def _process(processor: tuple[Any, Any], pictures: list[bytes], prompt: str) -> 
     return {"pixel_values": pixels, **tokenizer([prompt] * len(decoded), return_tensors="pt")}
 
 
-def _generate(
+def generate(
     blip: Any, processor: tuple[Any, Any], inputs: dict[str, Any], prompt: str
 ) -> list[str]:
     import torch
