@@ -82,7 +82,12 @@ if __name__ == "__main__":
 def test_processes_do_not_outlive_theirs(tmp_path: Path) -> None:
     script = tmp_path / "waits.py"
     script.write_text(WAITS, encoding="utf-8")
-    parent = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
+    parent = subprocess.Popen(
+        [sys.executable, str(script)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
     assert parent.stdout is not None and parent.stdout.readline() == "ready\n"
     children = psutil.Process(parent.pid).children(recursive=True)
     assert len(children) >= 2
