@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from recap_assets.captioning.families import loading
+from recap_assets.captioning.families import loading, saving
 from recap_assets.captioning.families.blip_compiled import CompiledDecoder
 from recap_assets.captioning.families.blip_grid import GridDecoding
 from recap_assets.captioning.families.blip_text import TextDecoding
 from recap_assets.captioning.families.blip_vision import fuse
 from recap_assets.captioning.families.family import Decoding, Family, Inputs, Memory
-from recap_assets.captioning.families.padding import labels, pad
+from recap_assets.captioning.families.padding import lesson
 from recap_assets.captioning.families.pixels import PixelReader, Scaling
 from recap_assets.experiment.captioner_settings import Captioner as Settings
 
@@ -76,16 +76,13 @@ class Blip(Family):
         heads = [self.prefix(prompt) for prompt in prompts]
         tails = self.tokenizer(list(captions), add_special_tokens=False, verbose=False)["input_ids"]
         (end,) = self.ends
-        full = [
-            [*head, *tail, end][: self._positions] for head, tail in zip(heads, tails, strict=True)
-        ]
-        rows = pad(full, self._pad, "right")
+        rows, labels = lesson(heads, tails, end, self._positions, self._pad, self.device)
         encoded = self.encode(inputs)
         output = self.model.text_decoder(
-            input_ids=rows.ids.to(self.device),
-            attention_mask=rows.mask.to(self.device),
+            input_ids=rows.ids,
+            attention_mask=rows.mask,
             encoder_hidden_states=encoded[torch.tensor(at, device=self.device)],
-            labels=labels(rows, [len(head) for head in heads]).to(self.device),
+            labels=labels,
         )
         loss: torch.Tensor = output.loss
         return loss
@@ -100,12 +97,8 @@ class Blip(Family):
     def save(self, folder: Path, *, half: bool = False) -> None:
         from transformers import BlipProcessor
 
-        weights = self.model.state_dict()
-        if half:
-            weights = {name: value.half() for name, value in weights.items()}
-        self.model.save_pretrained(folder, state_dict=weights)
-        BlipProcessor(self.image_processor, self.tokenizer).save_pretrained(folder)
-        self.image_processor.save_pretrained(folder)
+        processor = BlipProcessor(self.image_processor, self.tokenizer)
+        saving.save(self.model, processor, folder, half=half)
 
     @property
     def generation(self) -> Any:

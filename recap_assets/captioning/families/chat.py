@@ -172,8 +172,7 @@ class Chat(Family):
 
     def _padded(self, rows: Sequence[Sequence[int]], side: Literal["left", "right"]) -> Rows:
         """On the model's device."""
-        ids, mask = pad(rows, min(self.ends), side)
-        return Rows(ids.to(self.device), mask.to(self.device))
+        return pad(rows, min(self.ends), side).to(self.device)
 
     def _places(
         self, rows: Rows, grids: torch.Tensor | None = None, picked: Sequence[int] | None = None

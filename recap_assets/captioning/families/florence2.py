@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from recap_assets.captioning.families import loading, saving
 from recap_assets.captioning.families.family import Decoding, Family, Inputs, Memory
 from recap_assets.captioning.families.next_token import nats
-from recap_assets.captioning.families.padding import labels, pad
+from recap_assets.captioning.families.padding import lesson, pad
 from recap_assets.captioning.families.pixels import PixelReader, Scaling
 from recap_assets.experiment.captioner_settings import Captioner as Settings
 
@@ -68,16 +68,15 @@ class Florence2(Family):
     ) -> torch.Tensor:
         tails = self.tokenizer(list(captions), add_special_tokens=False, verbose=False)["input_ids"]
         end = int(self.tokenizer.eos_token_id)
-        full = [[*self._start, *tail, end][: self._positions] for tail in tails]
-        rows = pad(full, self._pad, "right")
+        heads = [self._start] * len(tails)
+        rows, labels = lesson(heads, tails, end, self._positions, self._pad, self.device)
         asked = self._ask(self.encode(inputs), at, prompts)
         hidden = self.model.model.language_model.decoder(
-            input_ids=rows.ids.to(self.device),
+            input_ids=rows.ids,
             encoder_hidden_states=asked.states,
             encoder_attention_mask=asked.mask,
         ).last_hidden_state
-        learned = labels(rows, [len(self._start)] * len(full)).to(self.device)
-        return nats(self.model.lm_head, hidden, learned)
+        return nats(self.model.lm_head, hidden, labels)
 
     def room(self, prompt: str) -> int:
         """None at all if the text encoder has no place for the prompt beside the picture."""

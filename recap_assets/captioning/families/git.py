@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 from recap_assets.captioning.families import loading, saving
 from recap_assets.captioning.families.family import Decoding, Family, Inputs
 from recap_assets.captioning.families.next_token import nats
-from recap_assets.captioning.families.padding import labels, pad
+from recap_assets.captioning.families.padding import lesson, pad
 from recap_assets.captioning.families.pixels import PixelReader, Scaling
 from recap_assets.captioning.families.roomy import roomy
 from recap_assets.experiment.captioner_settings import Captioner as Settings
@@ -82,13 +82,10 @@ class Git(Family):
         heads = [self.prefix(prompt) for prompt in prompts]
         tails = self.tokenizer(list(captions), add_special_tokens=False, verbose=False)["input_ids"]
         end = int(self.tokenizer.sep_token_id)
-        full = [[*a, *b, end][: self._positions] for a, b in zip(heads, tails, strict=True)]
-        rows = pad(full, self._pad, "right")
+        rows, labels = lesson(heads, tails, end, self._positions, self._pad, self.device)
         cache = DynamicCache(_of_rows(self.encode(inputs), torch.tensor(at)))
-        ids, mask = rows.ids.to(self.device), rows.mask.to(self.device)
-        hidden = _read_on(self.model.git, cache, ids, mask)
-        learned = labels(rows, [len(head) for head in heads]).to(self.device)
-        return nats(self.model.output, hidden, learned)
+        hidden = _read_on(self.model.git, cache, rows.ids, rows.mask)
+        return nats(self.model.output, hidden, labels)
 
     def room(self, prompt: str) -> int:
         return self._positions - len(self.prefix(prompt))

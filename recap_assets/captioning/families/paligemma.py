@@ -16,7 +16,7 @@ from recap_assets.captioning.families.compiled import decoding
 from recap_assets.captioning.families.family import Decoding, Family, Inputs
 from recap_assets.captioning.families.kept import Kept
 from recap_assets.captioning.families.next_token import nats
-from recap_assets.captioning.families.padding import Rows, labels, pad
+from recap_assets.captioning.families.padding import Rows, lesson, pad
 from recap_assets.captioning.families.pixels import PixelReader, Scaling
 from recap_assets.experiment.captioner_settings import Captioner as Settings
 
@@ -68,7 +68,7 @@ class PaliGemma(Family):
 
         assert at is not None, "PaliGemma answers about pictures only"
         asked = [self.asked(prompt) for prompt in prompts]
-        rows = self._padded(asked, "left")
+        rows = pad(asked, self._pad, "left").to(self.device)
         block = {"token_type_ids": torch.zeros_like(rows.ids)}
         beside = _shown(memory[at.to(memory.device)]) | block
         read, logits = read_on(self.model, rows, _places(rows), beside=beside)
@@ -82,12 +82,10 @@ class PaliGemma(Family):
         import torch
 
         heads = [self.asked(prompt) for prompt in prompts]
-        said = self._text(captions)
         end = int(self.tokenizer.eos_token_id)
-        full = [
-            [*head, *tail, end][: self._positions] for head, tail in zip(heads, said, strict=True)
-        ]
-        rows = self._padded(full, "right")
+        rows, labels = lesson(
+            heads, self._text(captions), end, self._positions, self._pad, self.device
+        )
         lengths = torch.tensor([len(head) for head in heads], device=self.device)
         own = torch.arange(rows.ids.shape[1], device=self.device) >= lengths[:, None]
         output = self.model.base_model(
@@ -98,7 +96,7 @@ class PaliGemma(Family):
             use_cache=False,
             **_shown(self.encode(inputs)[list(at)]),
         )
-        return nats(self._logits, output.last_hidden_state, labels(rows, lengths.tolist()))
+        return nats(self._logits, output.last_hidden_state, labels)
 
     def room(self, prompt: str) -> int:
         return self._positions - len(self.asked(prompt))
@@ -128,10 +126,9 @@ class PaliGemma(Family):
         cap = getattr(self.model.config.text_config, "final_logit_softcapping", None)
         return logits if cap is None else cap * torch.tanh(logits / cap)
 
-    def _padded(self, rows: Sequence[Sequence[int]], side: Any) -> Rows:
-        """On the model's device."""
-        ids, mask = pad(rows, int(self.tokenizer.pad_token_id), side)
-        return Rows(ids.to(self.device), mask.to(self.device))
+    @property
+    def _pad(self) -> int:
+        return int(self.tokenizer.pad_token_id)
 
     @property
     def _positions(self) -> int:
