@@ -13,18 +13,21 @@ from pathlib import Path
 import pytest
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
+#: A refusal: what a model answers to those who did not accept its terms.
+GATED = (403, "GatedRepo")
 
 
 class Hub(ThreadingHTTPServer):
     """Serves `models`, folders by their id, at the revisions "main" and `COMMIT`.
 
-    gated: ids that nobody has access to. sent: the files that were downloaded, as "id/file".
+    refused: ids to the status and the reason that everybody gets. sent: the files that were
+    downloaded, as "id/file".
     """
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Answer)
         self.models: dict[str, Path] = {}
-        self.gated: set[str] = set()
+        self.refused: dict[str, tuple[int, str]] = {}
         self.sent: list[str] = []
 
     @property
@@ -47,8 +50,8 @@ class _Answer(BaseHTTPRequestHandler):
         about = parts[:2] == ["api", "models"]
         owner, name, *rest = parts[2:] if about else parts
         model, revision = f"{owner}/{name}", rest[1] if len(rest) > 1 else "main"
-        if model in self.server.gated:
-            return self._error(403, "GatedRepo")
+        if model in self.server.refused:
+            return self._error(*self.server.refused[model])
         if model not in self.server.models:
             return self._error(404, "RepoNotFound")
         if revision not in {"main", COMMIT}:

@@ -11,9 +11,10 @@ from recap_assets.captioning.captioner import Captioner
 from recap_assets.captioning.choose import Row
 from recap_assets.captioning.decode import Written, write
 from recap_assets.captioning.families.family import Decoding, Inputs
-from recap_assets.captioning.question import Generated, Question
+from recap_assets.captioning.question import Question
 from recap_assets.captioning.rerank import Reranker
 from recap_assets.captioning.room import Rooms
+from recap_assets.captions.generated import Generated
 
 _NO_ROOM = Generated("", False, 0, "the prompt leaves no room for a caption")
 

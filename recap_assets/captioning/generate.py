@@ -12,11 +12,12 @@ from recap_assets.captioning import processors, rerank
 from recap_assets.captioning.answer import Answerer, Shown
 from recap_assets.captioning.captioner import Captioner
 from recap_assets.captioning.feed import Feed, Read, ReadError, sensible
-from recap_assets.captioning.question import Generated, Question, Source
+from recap_assets.captioning.question import Question, Source
 from recap_assets.captioning.read import View
 from recap_assets.captioning.recover import Recovering
 from recap_assets.captioning.rerank import Reranker
 from recap_assets.captioning.room import Rooms
+from recap_assets.captions.generated import Generated
 from recap_assets.experiment.errors import UserError
 
 # Batches that may be read before they are asked for.

@@ -1,10 +1,10 @@
-"""What captioners are asked, and what they answer: the same for local models and endpoints."""
+"""What captioners are asked: the same for local models and endpoints."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from PIL import Image
 
@@ -43,15 +43,3 @@ class Question:
     top_p: float = 1.0
     candidates: int = 1
     picture: bool = True
-
-
-class Generated(NamedTuple):
-    """A caption, whether the model ended it by itself, and its tokens without prompt and end.
-
-    error: the reason why there is no caption, in one line; `text` is then empty.
-    """
-
-    text: str
-    finished: bool
-    n_tokens: int
-    error: str | None = None

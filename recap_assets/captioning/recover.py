@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from recap_assets.captioning.answer import Answerer, Shown
 from recap_assets.captioning.feed import ReadError
-from recap_assets.captioning.question import Generated
+from recap_assets.captions.generated import Generated
 from recap_assets.experiment.errors import UserError
 
 #: What was made of one picture, by style, or why nothing was.

@@ -9,21 +9,9 @@ from datetime import datetime
 import polars as pl
 
 from recap_assets.captions import schema, status, tokens
+from recap_assets.captions.generated import Generated
 from recap_assets.captions.recipe import ALT, Recipe
 from recap_assets.captions.tokens import TokenCounter
-
-
-@dataclass(frozen=True)
-class Generated:
-    """What a captioner made of one picture.
-
-    `finished` is False where the limit of tokens cut the text. `error` is the reason why there is
-    no text; the row then has the status `error` and an empty caption.
-    """
-
-    text: str
-    finished: bool = True
-    error: str | None = None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from recap_assets.experiment.errors import UserError
-from recap_assets.experiment.fingerprint import digest, folder_digest
+from recap_assets.experiment.fingerprint import model_digest
 
 TokenCounter = Callable[[str], int]
 
@@ -21,18 +21,12 @@ def counter(model: str | Path, revision: str | None = None) -> TokenCounter:
     Raises:
         UserError: if there is no usable tokenizer.
     """
-    return _counter(str(model), revision, tokenizer_digest(model, revision))
+    return _counter(str(model), revision, model_digest(model, revision))
 
 
 def counting(words: Any) -> TokenCounter:
     """The length of a text for a loaded tokenizer, which is silent about its limit."""
     return lambda text: len(words(text, verbose=False).input_ids)
-
-
-def tokenizer_digest(model: str | Path, revision: str | None = None) -> str:
-    """64 hex digits of what decides a tokenizer: a folder's files, or a hub's id and revision."""
-    here = Path(model)
-    return folder_digest(here) if here.is_dir() else digest([str(model), revision])
 
 
 def recount(rows: pl.DataFrame, counters: Mapping[str, TokenCounter | None]) -> pl.DataFrame:

@@ -6,12 +6,7 @@ import json
 from pathlib import Path
 
 from recap_assets.diffusion.index import folder_index, read_index
-from recap_assets.experiment.fingerprint import digest, folder_digest
-
-
-def model_digest(model: str | Path, revision: str | None = None) -> str:
-    """What identifies a base model: the content of its folder, or its hub id and revision."""
-    return folder_digest(model) if Path(model).is_dir() else digest([str(model), revision])
+from recap_assets.experiment.fingerprint import digest, folder_digest, model_digest
 
 
 def latents_digest(

@@ -79,9 +79,9 @@ def folder_digest(path: Path | str) -> str:
     return total.hexdigest()
 
 
-def model_digest(model: Path | str) -> str:
-    """What identifies a model that `models.resolve` found: its folder's content, or its hub id."""
-    return folder_digest(model) if isinstance(model, Path) else digest(model)
+def model_digest(model: Path | str, revision: str | None = None) -> str:
+    """What identifies a model: the content of its folder, or its hub id and revision."""
+    return folder_digest(model) if Path(model).is_dir() else digest([str(model), revision])
 
 
 def _plain(value: object) -> object:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from recap_assets.captioning import question
 from recap_assets.captioning.question import Question, Source
-from recap_assets.captions.rows import Generated
+from recap_assets.captions.generated import Generated
 from recap_assets.experiment.project import Project
 from recap_assets.stages import captioner
 from recap_assets.stages.stage import NotReady
@@ -27,18 +26,6 @@ def answers(
     Raises:
         NotReady: if the captioner is not tuned as it should be.
     """
-    for start, made in _asked(project, name, step, source, total, questions):
-        yield start, {style: list(map(_row, texts)) for style, texts in made.items()}
-
-
-def _asked(
-    project: Project,
-    name: str,
-    step: int | None,
-    source: Source,
-    total: int,
-    questions: Sequence[Question],
-) -> Iterator[tuple[int, dict[str, list[question.Generated]]]]:
     settings = captioner.settings(project, name)
     if settings.endpoint is not None:
         from recap_assets.captioning.endpoint import batches as served
@@ -52,7 +39,3 @@ def _asked(
         raise NotReady(f"captioner[{name}] is not tuned as it should be now")
     model = captioner.loaded(project, name, version, step)
     return batches(model, source, total, questions, settings.batch)
-
-
-def _row(one: question.Generated) -> Generated:
-    return Generated(one.text, one.finished, one.error)

@@ -46,7 +46,7 @@ def keys(project: Project) -> list[Key]:
 
 @remembered
 def wanted(project: Project, key: Key) -> str:
-    """The caption set, the prompts it is compared with, and the captioners."""
+    """The caption set, the prompts it is compared with, and how the captioner is asked."""
     style = named(key)
     prompts = [[p.id, p.prompt, sorted(p.objects)] for p in inputs.prompts(project)]
     parts: list[Any] = [
@@ -56,9 +56,7 @@ def wanted(project: Project, key: Key) -> str:
         inputs.lexicon_digest(project),
     ]
     if style != ALT:
-        mine = project.config.styles[style]
-        version = captioner.wanted(project, mine.captioner, mine.step)
-        parts += [version, mine.prompt, mine.max_tokens]
+        parts.append(recipes.recipe(project, style).digest)
     return digest(parts)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from recap_assets.captions.tokens import TokenCounter, counter, counting, tokenizer_digest
-from recap_assets.experiment.fingerprint import digest
+from recap_assets.captions.tokens import TokenCounter, counter, counting
+from recap_assets.experiment.fingerprint import digest, model_digest
 from recap_assets.experiment.project import Project
 from recap_assets.stages import t2i_base
 from recap_assets.stages.memory import remembered
@@ -46,6 +46,6 @@ def version(project: Project) -> str:
     return digest(
         [
             t2i_base.words_version(project),
-            None if model is None or t5 is None else tokenizer_digest(model, t5.revision),
+            None if model is None or t5 is None else model_digest(model, t5.revision),
         ]
     )

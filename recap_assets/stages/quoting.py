@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import NamedTuple
 
 import polars as pl
@@ -31,16 +31,16 @@ def waves(project: Project) -> list[list[str]]:
 
 
 def ask(
-    project: Project, style: str, todo: pl.DataFrame, known: Mapping[str, pl.DataFrame]
+    project: Project, style: str, todo: pl.DataFrame, known: Callable[[str], pl.DataFrame]
 ) -> Asked:
     """The prompts of the index rows `todo`, by uid.
 
-    known: caption rows of the styles that were made before. A caption that failed is not quoted:
+    known: the caption rows of a style that was made before. A caption that failed is not quoted:
     what should quote it fails for that reason, and `--refresh errors` makes both again.
     """
     template = project.config.styles[style].prompt
     names = fields(template)
-    said = {name: _captions(known[name]) for name in names if name != ALT}
+    said = {name: _captions(known(name)) for name in names if name != ALT}
     prompts: dict[str, str] = {}
     reasons: dict[str, str] = {}
     for uid, alt in todo.select("uid", pl.col("alt").fill_null("")).iter_rows():

@@ -12,6 +12,7 @@ import polars as pl
 from recap_assets.captioning.question import Question
 from recap_assets.captions import pending
 from recap_assets.captions import rows as caption_rows
+from recap_assets.captions.generated import Generated
 from recap_assets.captions.plan import Plan
 from recap_assets.captions.schema import empty
 from recap_assets.experiment.project import Project
@@ -96,13 +97,14 @@ class _Rows:
 
     def ask(self, style: str) -> dict[str, str]:
         """The style's prompts by uid; pictures that cannot be asked become rows with the reason."""
-        known = {
-            other: pl.concat([self.todo[other].kept, *parts]) for other, parts in self.made.items()
-        }
-        asked = ask(self.project, style, self.todo[style].todo, known)
-        failed = [caption_rows.Generated("", error=reason) for reason in asked.reasons]
+        asked = ask(self.project, style, self.todo[style].todo, self._known)
+        failed = [Generated("", error=reason) for reason in asked.reasons]
         self._add(asked.left, {style: failed})
         return asked.prompts
+
+    def _known(self, style: str) -> pl.DataFrame:
+        """The caption rows of a style that was written before."""
+        return pl.concat([self.todo[style].kept, *self.made[style]])
 
     def caption(self, group: _Group, prompts: Mapping[str, dict[str, str]]) -> None:
         """Have a group's pictures captioned."""
@@ -132,7 +134,7 @@ class _Rows:
             mine.picture,
         )
 
-    def _add(self, index: pl.DataFrame, texts: Mapping[str, list[caption_rows.Generated]]) -> None:
+    def _add(self, index: pl.DataFrame, texts: Mapping[str, list[Generated]]) -> None:
         """Rows of the same pictures in some styles, on disk before anything else happens."""
         batch = {
             style: caption_rows.build(index, captions, recipe(self.project, style), self.stamp)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from recap_assets.diffusion import identity
 from recap_assets.diffusion import load as loading
 from recap_assets.diffusion.tokenizer import tokenizer
+from recap_assets.experiment.fingerprint import model_digest
 from recap_assets.experiment.project import Project
 from recap_assets.stages.memory import remembered
 
@@ -25,7 +26,7 @@ def reference(project: Project) -> Path | str:
 @remembered
 def version(project: Project) -> str:
     """64 hex digits of its weights and settings."""
-    return identity.model_digest(reference(project), project.config.t2i.revision)
+    return model_digest(reference(project), project.config.t2i.revision)
 
 
 @remembered

@@ -12,8 +12,9 @@ from recap_assets.captioning.captioner import Captioner
 from recap_assets.captioning.choose import Row
 from recap_assets.captioning.decode import write
 from recap_assets.captioning.generate import Held, batches
-from recap_assets.captioning.question import Generated, Question
+from recap_assets.captioning.question import Question
 from recap_assets.captioning.read import read
+from recap_assets.captions.generated import Generated
 from recap_assets_tests.captioning import dual
 from recap_assets_tests.captioning.lively import lively
 from recap_assets_tests.captioning.pictures import images, noise

@@ -5,7 +5,8 @@ import pytest
 
 from recap_assets.captioning.captioner import Captioner
 from recap_assets.captioning.generate import Held, batches, caption
-from recap_assets.captioning.question import Generated, Question
+from recap_assets.captioning.question import Question
+from recap_assets.captions.generated import Generated
 from recap_assets.experiment.errors import UserError
 from recap_assets_tests.captioning.lively import by_transformers, lively
 from recap_assets_tests.captioning.pictures import CAPTIONS, PREFIXES, images, noise, small, walls

@@ -14,8 +14,9 @@ from transformers.models.clip.image_processing_pil_clip import CLIPImageProcesso
 from recap_assets.captioning.captioner import Captioner
 from recap_assets.captioning.families.pixels import PixelReader
 from recap_assets.captioning.generate import Held, batches
-from recap_assets.captioning.question import Generated, Question
+from recap_assets.captioning.question import Question
 from recap_assets.captioning.recover import is_short_of_memory
+from recap_assets.captions.generated import Generated
 from recap_assets.experiment.errors import UserError
 from recap_assets_tests.captioning.lively import lively
 from recap_assets_tests.captioning.pictures import SIZE, images, noise

@@ -11,7 +11,8 @@ import polars as pl
 import pytest
 
 from recap_assets.captions.compact import compact
-from recap_assets.captions.rows import Generated, build
+from recap_assets.captions.generated import Generated
+from recap_assets.captions.rows import build
 from recap_assets.captions.schema import CAPTIONS
 from recap_assets.captions.store import CaptionStore
 from recap_assets.experiment import atomic

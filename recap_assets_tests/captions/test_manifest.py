@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recap_assets.captions import manifest
+from recap_assets.captions.generated import Generated
 from recap_assets.captions.recipe import ALT, Recipe
-from recap_assets.captions.rows import Generated, build, build_alt
+from recap_assets.captions.rows import build, build_alt
 from recap_assets.captions.store import CaptionStore
 from recap_assets.experiment.errors import UserError
 from recap_assets_tests.captions.making import (

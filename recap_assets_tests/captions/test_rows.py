@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 import pytest
 
 from recap_assets.captions import schema
+from recap_assets.captions.generated import Generated
 from recap_assets.captions.recipe import ALT
-from recap_assets.captions.rows import Generated, Stamp, build, build_alt
+from recap_assets.captions.rows import Stamp, build, build_alt
 from recap_assets_tests.captions.making import (
     index_of,
     index_row,

@@ -13,8 +13,9 @@ import polars as pl
 import pytest
 
 from recap_assets.captions import tables
+from recap_assets.captions.generated import Generated
 from recap_assets.captions.recipe import ALT
-from recap_assets.captions.rows import Generated, build, build_alt
+from recap_assets.captions.rows import build, build_alt
 from recap_assets.captions.store import CaptionStore
 from recap_assets.captions.views import connect
 from recap_assets.experiment import atomic

@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from recap_assets.captions import schema
+from recap_assets.captions.generated import Generated
 from recap_assets.captions.recipe import Recipe
-from recap_assets.captions.rows import Generated, build
+from recap_assets.captions.rows import build
 from recap_assets.captions.store import CaptionStore
 from recap_assets.experiment.errors import UserError
 from recap_assets_tests.captions.making import index_of, index_row, make_recipe, make_stamp

@@ -7,8 +7,9 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
-from recap_assets.captions.tokens import counter, recount, tokenizer_digest
+from recap_assets.captions.tokens import counter, recount
 from recap_assets.experiment.errors import UserError
+from recap_assets.experiment.fingerprint import model_digest
 
 
 def save_tokenizer(folder: Path, *words: str) -> Path:
@@ -28,13 +29,13 @@ def test_a_folder_of_a_tokenizer_counts_with_its_end(tmp_path: Path) -> None:
 
 def test_a_tokenizer_that_changed_is_read_again(tmp_path: Path) -> None:
     folder = save_tokenizer(tmp_path / "t5", "a")
-    before = tokenizer_digest(folder)
+    before = model_digest(folder)
     assert counter(folder)("a-b") == 4
     made = Tokenizer.from_file(str(folder / "tokenizer.json"))
     made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     PreTrainedTokenizerFast(tokenizer_object=made).save_pretrained(folder)
     assert counter(folder)("a-b") == 2
-    assert tokenizer_digest(folder) != before
+    assert model_digest(folder) != before
 
 
 def test_no_tokenizer_is_told_in_one_line(tmp_path: Path) -> None:

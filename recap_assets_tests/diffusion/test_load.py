@@ -10,11 +10,12 @@ import torch
 from diffusers import DiffusionPipeline
 
 from recap_assets.diffusion.families.stable_diffusion import StableDiffusion
-from recap_assets.diffusion.identity import latents_digest, model_digest
+from recap_assets.diffusion.identity import latents_digest
 from recap_assets.diffusion.load import load, to_device
 from recap_assets.diffusion.sample import sample
 from recap_assets.diffusion.tokenizer import tokenizer
 from recap_assets.experiment.errors import UserError
+from recap_assets.experiment.fingerprint import model_digest
 from recap_assets_tests.diffusion.making import CAPTIONS, LENGTH, build, same, weights
 
 NETWORKS = ("vae", "unet", "text_encoder")

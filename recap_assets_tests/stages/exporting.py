@@ -13,7 +13,7 @@ import yaml
 
 from recap_assets.captions import rows as caption_rows
 from recap_assets.captions.export.selection import Counts
-from recap_assets.captions.rows import Generated
+from recap_assets.captions.generated import Generated
 from recap_assets.captions.schema import CAPTIONS
 from recap_assets.experiment.project import Project
 from recap_assets.stages import export, images, recipes

@@ -11,7 +11,8 @@ from recap_assets.captioning.endpoint.background import Background, result
 from recap_assets.captioning.endpoint.best import Asked, Best
 from recap_assets.captioning.endpoint.pace import Pace
 from recap_assets.captioning.endpoint.shard import Shard
-from recap_assets.captioning.question import Generated, Question, Source
+from recap_assets.captioning.question import Question, Source
+from recap_assets.captions.generated import Generated
 from recap_assets.experiment.captioner_settings import Captioner
 
 

@@ -8,9 +8,10 @@ from itertools import islice
 
 from recap_assets.captioning import rerank
 from recap_assets.captioning.endpoint.answer import Choice
-from recap_assets.captioning.question import Generated, Question, Source
+from recap_assets.captioning.question import Question, Source
 from recap_assets.captioning.read import View
 from recap_assets.captioning.rerank import Reranker
+from recap_assets.captions.generated import Generated
 from recap_assets.experiment.captioner_settings import Captioner
 
 #: For each picture of a batch, for each question, its candidates.

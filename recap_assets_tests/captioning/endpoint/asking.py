@@ -10,7 +10,8 @@ from PIL import Image
 from recap_assets.captioning.endpoint.batches import batches
 from recap_assets.captioning.endpoint.pace import Pace
 from recap_assets.captioning.generate import Held
-from recap_assets.captioning.question import Generated, Question
+from recap_assets.captioning.question import Question
+from recap_assets.captions.generated import Generated
 from recap_assets.experiment.captioner_settings import Captioner
 from recap_assets_tests.captioning.endpoint.hostile import MODEL
 from recap_assets_tests.images.tar_making import noise

@@ -13,7 +13,8 @@ from transformers import AutoTokenizer, CLIPConfig, CLIPModel, CLIPTokenizer
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
 from recap_assets.captioning.endpoint.batches import batches
-from recap_assets.captioning.question import Generated, Question
+from recap_assets.captioning.question import Question
+from recap_assets.captions.generated import Generated
 from recap_assets.experiment.errors import UserError
 from recap_assets_tests.captioning.endpoint.asking import FAST, Pictures, question, settings
 from recap_assets_tests.captioning.endpoint.hostile import Call, Hostile

@@ -11,7 +11,7 @@ import pytest
 
 from recap_assets.captioning.endpoint.batches import batches
 from recap_assets.captioning.endpoint.pace import Pace
-from recap_assets.captioning.question import Generated
+from recap_assets.captions.generated import Generated
 from recap_assets.experiment.errors import UserError
 from recap_assets_tests.captioning.endpoint.asking import Pictures, answers, ask, question, settings
 from recap_assets_tests.captioning.endpoint.hostile import (

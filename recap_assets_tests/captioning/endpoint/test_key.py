@@ -11,7 +11,7 @@ import pytest
 
 from recap_assets.captioning.endpoint import key
 from recap_assets.captioning.endpoint.client import Client
-from recap_assets.captioning.question import Generated
+from recap_assets.captions.generated import Generated
 from recap_assets.experiment.errors import UserError
 from recap_assets_tests.captioning.endpoint.asking import FAST, answers, settings
 from recap_assets_tests.captioning.endpoint.hostile import Behaviour, Call, Hostile

@@ -13,7 +13,8 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 from transformers.utils.import_utils import is_serve_available
 
 from recap_assets.captioning.endpoint.batches import batches
-from recap_assets.captioning.question import Generated, Question
+from recap_assets.captioning.question import Question
+from recap_assets.captions.generated import Generated
 from recap_assets_tests.captioning.endpoint.asking import FAST, Pictures, question, settings
 from recap_assets_tests.captioning.endpoint.serving import served
 from recap_assets_tests.captioning.models import llava

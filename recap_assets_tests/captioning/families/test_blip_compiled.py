@@ -13,7 +13,8 @@ from recap_assets.captioning.captioner import Captioner
 from recap_assets.captioning.families.blip import Blip
 from recap_assets.captioning.families.blip_compiled import CompiledDecoder, Size
 from recap_assets.captioning.generate import Held, batches, caption
-from recap_assets.captioning.question import Generated, Question
+from recap_assets.captioning.question import Question
+from recap_assets.captions.generated import Generated
 from recap_assets.experiment.errors import UserError
 from recap_assets_tests.captioning.lively import lively
 from recap_assets_tests.captioning.pictures import images, noise

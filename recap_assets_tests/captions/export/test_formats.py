@@ -18,8 +18,8 @@ from recap_assets.captions.export.choice import Choice
 from recap_assets.captions.export.columns import check_styles
 from recap_assets.captions.export.selection import Rules, select
 from recap_assets.captions.export.shard import Row, Shard, gather
+from recap_assets.captions.generated import Generated
 from recap_assets.captions.recipe import Recipe
-from recap_assets.captions.rows import Generated
 from recap_assets.experiment.errors import UserError
 from recap_assets_tests.captions.making import index_of, index_row, make_recipe, make_stamp
 from recap_assets_tests.small_project import files

@@ -14,7 +14,7 @@ from recap_assets.captions import rows as caption_rows
 from recap_assets.captions.export.choice import Choice
 from recap_assets.captions.export.selection import Rules, select
 from recap_assets.captions.export.shard import Shard, gather
-from recap_assets.captions.rows import Generated
+from recap_assets.captions.generated import Generated
 from recap_assets.experiment.errors import UserError
 from recap_assets_tests.captions.making import (
     index_of,

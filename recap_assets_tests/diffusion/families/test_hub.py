@@ -15,7 +15,7 @@ from recap_assets.diffusion.tokenizer import tokenizer
 from recap_assets.experiment.errors import UserError
 from recap_assets_tests.diffusion.making import same, weights
 from recap_assets_tests.diffusion.models import stable_diffusion
-from recap_assets_tests.hub import COMMIT, Hub, serving
+from recap_assets_tests.hub import COMMIT, GATED, Hub, serving
 
 Folders = Callable[[str], Path]
 
@@ -107,7 +107,7 @@ def test_no_such_model(hub: Hub, use: Callable[..., object]) -> None:
 
 @pytest.mark.parametrize("use", [load, tokenizer])
 def test_a_gated_model(hub: Hub, use: Callable[..., object]) -> None:
-    hub.gated.add("some/model")
+    hub.refused["some/model"] = GATED
     assert "accept them on its page" in refused(use, "some/model")
 
 

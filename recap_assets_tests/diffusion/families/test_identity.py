@@ -12,10 +12,10 @@ import pytest
 from recap_assets.diffusion.families.family import Family
 from recap_assets.diffusion.identity import (
     latents_digest,
-    model_digest,
     texts_digest,
     tokenizer_digest,
 )
+from recap_assets.experiment.fingerprint import model_digest
 
 Folders = Callable[[str], Path]
 
