@@ -7,7 +7,8 @@ from transformers import BlipProcessor
 from recap_assets.captioning.families.blip import Blip
 from recap_assets.captioning.families.padding import labels, pad
 from recap_assets.captioning.read import read
-from recap_assets_tests.captioning.pictures import CAPTIONS, PREFIXES, images, noise, small, walls
+from recap_assets_tests.captioning.families.alone import assert_rows_are_what_each_is_alone
+from recap_assets_tests.captioning.pictures import CAPTIONS, PREFIXES, images, small, walls
 
 
 def blip() -> Blip:
@@ -39,22 +40,8 @@ def test_padding_and_labels_worked_by_hand() -> None:
 
 
 def test_rows_of_unequal_prompts_are_what_each_is_alone() -> None:
-    captioner, shown = small(), images(noise(2))
-    family = captioner.family
     prompts = ["short caption:", "", "a long picture of nothing else"]
-    with torch.inference_mode():
-        memory = family.encode(read(captioner, shown))
-        together = family.prime(memory, torch.tensor([0, 0, 1]), prompts, 4)
-        first = together.logits
-        together.step(torch.tensor([9, 10, 11]))
-        together.keep(torch.tensor([1, 2]))
-        together.step(torch.tensor([12, 13]))
-        for row, picture in ((1, 0), (2, 1)):
-            alone = family.prime(memory, torch.tensor([picture]), [prompts[row]], 4)
-            torch.testing.assert_close(first[row], alone.logits[0], rtol=0, atol=1e-5)
-            alone.step(torch.tensor([9 + row]))
-            alone.step(torch.tensor([11 + row]))
-            torch.testing.assert_close(together.logits[row - 1], alone.logits[0], rtol=0, atol=1e-5)
+    assert_rows_are_what_each_is_alone(small(), prompts, 1e-5)
 
 
 def test_loss_is_the_cross_entropy_of_caption_and_end() -> None:

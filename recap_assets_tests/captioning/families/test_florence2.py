@@ -14,6 +14,7 @@ from recap_assets.captioning.load import load
 from recap_assets.captioning.read import read
 from recap_assets.captioning.save import save
 from recap_assets.experiment.errors import UserError
+from recap_assets_tests.captioning.families.alone import assert_rows_are_what_each_is_alone
 from recap_assets_tests.captioning.models import florence2
 from recap_assets_tests.captioning.pictures import images, noise
 
@@ -78,21 +79,8 @@ def test_equal_rows_are_read_once_by_the_text_encoder(folder: Path) -> None:
 
 
 def test_rows_of_unequal_prompts_are_what_each_is_alone(folder: Path) -> None:
-    captioner, family = loaded(folder)
-    prompts = ["<CAPTION>", "", "short caption:"]
-    with torch.inference_mode():
-        memory = family.encode(read(captioner, images(noise(2))))
-        together = family.prime(memory, torch.tensor([0, 0, 1]), prompts, 4)
-        first = together.logits
-        together.step(torch.tensor([9, 10, 11]))
-        together.keep(torch.tensor([1, 2]))
-        together.step(torch.tensor([12, 13]))
-        for row, picture in ((1, 0), (2, 1)):
-            alone = family.prime(memory, torch.tensor([picture]), [prompts[row]], 4)
-            torch.testing.assert_close(first[row], alone.logits[0], rtol=0, atol=1e-4)
-            alone.step(torch.tensor([9 + row]))
-            alone.step(torch.tensor([11 + row]))
-            torch.testing.assert_close(together.logits[row - 1], alone.logits[0], rtol=0, atol=1e-4)
+    captioner, _ = loaded(folder)
+    assert_rows_are_what_each_is_alone(captioner, ["<CAPTION>", "", "short caption:"], 1e-4)
 
 
 def test_a_forced_first_token_belongs_to_the_prompt(folder: Path) -> None:

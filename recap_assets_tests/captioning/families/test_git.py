@@ -11,6 +11,7 @@ from recap_assets.captioning.families.git import Git
 from recap_assets.captioning.load import load
 from recap_assets.captioning.read import read
 from recap_assets.experiment.errors import UserError
+from recap_assets_tests.captioning.families.alone import assert_rows_are_what_each_is_alone
 from recap_assets_tests.captioning.models import git
 from recap_assets_tests.captioning.pictures import images, noise
 
@@ -46,17 +47,8 @@ def test_rows_of_unequal_prompts_are_what_each_is_alone(folder: Path) -> None:
     with torch.inference_mode():
         memory = family.encode(read(captioner, images(noise(2))))
         together = family.prime(memory, torch.tensor([0, 0, 1]), prompts, 4)
-        assert together.prompts == [family.prefix(prompt) for prompt in prompts]
-        first = together.logits
-        together.step(torch.tensor([9, 10, 11]))
-        together.keep(torch.tensor([1, 2]))
-        together.step(torch.tensor([12, 13]))
-        for row, picture in ((1, 0), (2, 1)):
-            alone = family.prime(memory, torch.tensor([picture]), [prompts[row]], 4)
-            torch.testing.assert_close(first[row], alone.logits[0], rtol=0, atol=1e-4)
-            alone.step(torch.tensor([9 + row]))
-            alone.step(torch.tensor([11 + row]))
-            torch.testing.assert_close(together.logits[row - 1], alone.logits[0], rtol=0, atol=1e-4)
+    assert together.prompts == [family.prefix(prompt) for prompt in prompts]
+    assert_rows_are_what_each_is_alone(captioner, prompts, 1e-4)
 
 
 def test_a_prompt_follows_the_start_token(folder: Path) -> None:
