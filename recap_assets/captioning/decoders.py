@@ -28,17 +28,32 @@ def executor(processes: int) -> Iterator[Executor]:
         with ThreadPoolExecutor(1, "recap-decode") as thread:
             yield thread
         return
-    if processes not in _pools:
-        spawn = multiprocessing.get_context("spawn")
-        _pools[processes] = ProcessPoolExecutor(processes, spawn, _start)
     try:
-        yield _pools[processes]
+        yield _pool(processes)
     except BrokenProcessPool as error:
         del _pools[processes]
         raise UserError(
             "a process that decodes pictures was killed, perhaps for want of memory; "
             "set the captioner's `decoders` to a smaller number, 0 needs the least"
         ) from error
+
+
+def _pool(processes: int) -> ProcessPoolExecutor:
+    """The processes of earlier blocks; others where one of them was killed with nothing to do."""
+    pool = _pools.get(processes)
+    if pool is None or _is_broken(pool):
+        spawn = multiprocessing.get_context("spawn")
+        pool = _pools[processes] = ProcessPoolExecutor(processes, spawn, _start)
+    return pool
+
+
+def _is_broken(pool: ProcessPoolExecutor) -> bool:
+    """A pool only tells when it is given something; the least will do, and nobody waits for it."""
+    try:
+        pool.submit(int)
+    except BrokenProcessPool:
+        return True
+    return False
 
 
 def _start() -> None:

@@ -22,6 +22,7 @@ from typing import Any
 
 from recap_assets.captions.plan import Refresh
 from recap_assets.defs.one_run import Ran
+from recap_assets.experiment.cores import cores
 from recap_assets.experiment.project import VARIABLE, Project
 from recap_assets.stages import failures, refresh
 from recap_assets.stages.progress import Listener, listening, tell
@@ -36,7 +37,7 @@ def sensible() -> int:
     """One worker where there is a GPU, else one for each core, up to `MOST`."""
     from recap_assets.captioning.captioner import device
 
-    return 1 if device() == "cuda" else min(MOST, os.cpu_count() or 1)
+    return 1 if device() == "cuda" else min(MOST, cores())
 
 
 class Workers:
@@ -56,7 +57,7 @@ class Workers:
         Raises:
             KeyboardInterrupt: if somebody stopped a run.
         """
-        threads = max(1, (os.cpu_count() or 1) // min(self.count, len(keys)))
+        threads = max(1, cores() // min(self.count, len(keys)))
         self._pool = self._pool or self._started()
         waiting: dict[Future[Ran], Key] = {}
         try:

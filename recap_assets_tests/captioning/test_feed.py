@@ -106,3 +106,13 @@ def test_a_killed_process_is_told_and_the_next_run_has_others(tmp_path: Path) ->
     with pytest.raises(UserError, match="was killed, perhaps for want of memory; set .*decoders"):
         list(stream)
     assert places(list(Feed([READER], 2, 16)(Plain(0, 30), 30))) == list(range(30))
+
+
+def test_a_process_that_was_killed_between_two_runs_is_replaced(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    assert len(list(Feed([READER], 2, 16)(Plain(0, 30, log=log), 30))) == 30
+    worker = psutil.Process(int(log.read_text(encoding="utf-8").split()[0]))
+    worker.kill()
+    worker.wait(20)
+    time.sleep(0.5)  # the pool hears of it in a thread
+    assert places(list(Feed([READER], 2, 16)(Plain(0, 30), 30))) == list(range(30))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Self
@@ -16,6 +15,7 @@ from recap_assets.captioning.endpoint.pace import Pace
 from recap_assets.captioning.endpoint.pictures import data_url
 from recap_assets.captioning.question import Question, Source
 from recap_assets.experiment.captioner_settings import Captioner
+from recap_assets.experiment.cores import cores
 
 # So many pictures are read from the shard together.
 _READ = 4
@@ -34,7 +34,7 @@ class Shard:
         self._questions = questions
         self._client = Client(settings, pace)
         self._asker = Asker(self._client, settings)
-        self._readers = ThreadPoolExecutor(min(_READERS, os.cpu_count() or 1), "pictures")
+        self._readers = ThreadPoolExecutor(min(_READERS, cores()), "pictures")
         under_way = 2 * settings.endpoint.concurrency / (_READ * max(1, len(questions)))
         self._room = asyncio.Semaphore(1 + math.ceil(under_way))
 

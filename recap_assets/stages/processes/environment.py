@@ -6,6 +6,8 @@ import os
 import sys
 from pathlib import Path
 
+from recap_assets.experiment.cores import cores
+
 #: Where a launch and its processes talk, for `Notes`.
 FOLDER = "RECAP_LAUNCH"
 #: Process ids: of whoever started the agent, and of the agent.
@@ -33,7 +35,7 @@ def environment(folder: Path, count: int) -> dict[str, str]:
         | ours
         | {
             "PYTHONPATH": os.pathsep.join(filter(None, places)),
-            "OMP_NUM_THREADS": str(max(1, _cores() // count)),
+            "OMP_NUM_THREADS": str(max(1, cores() // count)),
             "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": str(GRACE),
             FOLDER: str(folder),
             STARTER: str(os.getpid()),
@@ -49,10 +51,3 @@ def _local() -> dict[str, str]:
     """Ranks of one machine speak over loopback alone, whatever its name resolves to."""
     device = _LOOPBACK.get(sys.platform)
     return {"GLOO_SOCKET_IFNAME": device, "NCCL_SOCKET_IFNAME": device} if device else {}
-
-
-def _cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
