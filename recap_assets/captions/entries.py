@@ -9,10 +9,11 @@ Of several texts of a picture one is drawn evenly by a hash of seed, epoch and u
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from recap_assets.captions.tokens import TokenCounter
 from recap_assets.experiment import fingerprint
 from recap_assets.experiment.mix_entry import MixEntry
 
@@ -53,11 +54,11 @@ def shown(
     name: str,
     epoch: int,
     seed: int,
-    count: Callable[[str], int],
+    count: TokenCounter,
 ) -> pl.DataFrame:
     """(uid, caption, n_tokens_clip) that the entry `name` shows in one epoch.
 
-    `count` gives the tokens of a text, its ends included. `manifests` maps each style to its
+    `count` gives the tokens of texts, their ends included. `manifests` maps each style to its
     caption set, and an entry that draws from several texts to (uid, texts), a list of them.
     """
     entry = MixEntry.parse(name)
@@ -65,7 +66,7 @@ def shown(
     if entry.cut:
         cut = [_cut(caption, uid, epoch, seed) for uid, caption in rows.iter_rows()]
         rows = rows.with_columns(caption=pl.Series(cut, dtype=pl.String))
-    counts = [count(caption) for caption in rows["caption"]]
+    counts = count(rows["caption"].to_list())
     return rows.with_columns(n_tokens_clip=pl.Series(counts, dtype=pl.Int32))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,7 +18,7 @@ from recap_assets.captions.tokens import TokenCounter
 class Stamp:
     """Who writes rows, when, and how their tokens are counted; none of it enters a hash.
 
-    Counters take one caption and return its length for a text encoder, start and end tokens
+    Counters take captions and return their lengths for a text encoder, start and end tokens
     included (CLIP's limit is then 77); without a counter the column stays null. `created_at` is in
     UTC.
     """
@@ -40,7 +40,7 @@ def build(
     if len(captions) != index.height:
         raise ValueError(f"{index.height} index rows but {len(captions)} captions")
     pairs = zip(index.iter_rows(named=True), captions, strict=True)
-    return _frame(_generated_row(row, made, recipe, stamp) for row, made in pairs)
+    return _frame([_generated_row(row, made, recipe, stamp) for row, made in pairs], stamp)
 
 
 def build_alt(index: pl.DataFrame, stamp: Stamp) -> pl.DataFrame:
@@ -48,7 +48,7 @@ def build_alt(index: pl.DataFrame, stamp: Stamp) -> pl.DataFrame:
 
     Alt-text is what it is: it is not judged for loops or refusals. The index keeps it verbatim.
     """
-    return _frame(_alt_row(row, stamp) for row in index.iter_rows(named=True))
+    return _frame([_alt_row(row, stamp) for row in index.iter_rows(named=True)], stamp)
 
 
 def recount(rows: pl.DataFrame, stamp: Stamp) -> pl.DataFrame:
@@ -56,8 +56,8 @@ def recount(rows: pl.DataFrame, stamp: Stamp) -> pl.DataFrame:
     return tokens.recount(rows, {"n_tokens_clip": stamp.count_clip, "n_tokens_t5": stamp.count_t5})
 
 
-def _frame(rows: Iterable[dict[str, object]]) -> pl.DataFrame:
-    return schema.conform(pl.DataFrame(list(rows), schema=schema.CAPTIONS))
+def _frame(rows: list[dict[str, object]], stamp: Stamp) -> pl.DataFrame:
+    return schema.conform(recount(pl.DataFrame(rows, schema=schema.CAPTIONS), stamp))
 
 
 def _generated_row(
@@ -100,8 +100,8 @@ def _row(
         "code_version": recipe.code_version,
         "n_chars": len(caption),
         "n_words": len(caption.split()),
-        "n_tokens_clip": stamp.count_clip(caption) if stamp.count_clip else None,
-        "n_tokens_t5": stamp.count_t5(caption) if stamp.count_t5 else None,
+        "n_tokens_clip": None,
+        "n_tokens_t5": None,
         "created_at": stamp.created_at,
         "run_id": stamp.run_id,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,12 @@ import polars as pl
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.fingerprint import model_digest
 
-TokenCounter = Callable[[str], int]
+#: The length of each text. A tokenizer takes many at once in a fraction of the time.
+TokenCounter = Callable[[Sequence[str]], list[int]]
 
 
 def counter(model: str | Path, revision: str | None = None) -> TokenCounter:
-    """The length of a text for the tokenizer in a folder or on a hub, special tokens included.
+    """The length of texts for the tokenizer in a folder or on a hub, special tokens included.
 
     Raises:
         UserError: if there is no usable tokenizer.
@@ -25,8 +26,24 @@ def counter(model: str | Path, revision: str | None = None) -> TokenCounter:
 
 
 def counting(words: Any) -> TokenCounter:
-    """The length of a text for a loaded tokenizer, which is silent about its limit."""
-    return lambda text: len(words(text, verbose=False).input_ids)
+    """The length of texts for a loaded tokenizer, which is silent about its limit."""
+
+    def count(texts: Sequence[str]) -> list[int]:
+        return [len(ids) for ids in words(list(texts), verbose=False).input_ids] if texts else []
+
+    return count
+
+
+def once(count: TokenCounter) -> TokenCounter:
+    """The same counter, that counts a text when it is first asked for it and never again."""
+    known: dict[str, int] = {}
+
+    def counted(texts: Sequence[str]) -> list[int]:
+        new = [text for text in dict.fromkeys(texts) if text not in known]
+        known.update(zip(new, count(new), strict=True))
+        return [known[text] for text in texts]
+
+    return counted
 
 
 def recount(rows: pl.DataFrame, counters: Mapping[str, TokenCounter | None]) -> pl.DataFrame:
@@ -36,7 +53,7 @@ def recount(rows: pl.DataFrame, counters: Mapping[str, TokenCounter | None]) -> 
     """
     texts = rows["caption"].to_list()
     counted = {
-        column: [None if count is None else count(text) for text in texts]
+        column: [None] * len(texts) if count is None else count(texts)
         for column, count in counters.items()
     }
     return rows.with_columns(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from recap_assets.captions import entries, limit
 from recap_assets.captions.mix import Mix
-from recap_assets.captions.tokens import counting
+from recap_assets.captions.tokens import counting, once
 from recap_assets.experiment.errors import UserError
 from recap_assets.experiment.fingerprint import seed
 from recap_assets.experiment.project import ArmSeed, Project
@@ -54,7 +53,7 @@ def shown(project: Project, key: str) -> Callable[[Sequence[str], int], limit.Ch
     sets, mix = _sets(project, mine), Mix(dict(mine.arm.mix))
     mix_seed = seed("mix", t2i.seed, mine.seed)
     words = t2i_base.words(project)
-    count, longest = cache(counting(words)), words.model_max_length
+    count, longest = once(counting(words)), words.model_max_length
 
     def draw(uids: Sequence[str], epoch: int) -> limit.Chosen:
         frames = {

@@ -169,8 +169,8 @@ def _trained(project: Project, row: str) -> Family:
 def _over_limit(project: Project) -> int:
     """Prompts with more tokens than the text encoder reads; they are cut when drawn."""
     words = t2i_base.words(project)
-    count = counting(words)
-    return sum(count(p.prompt) > words.model_max_length for p in inputs.prompts(project))
+    counts = counting(words)([p.prompt for p in inputs.prompts(project)])
+    return sum(count > words.model_max_length for count in counts)
 
 
 STAGE = Stage(NAME, keys, wanted, made, seen, build)

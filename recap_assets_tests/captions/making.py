@@ -61,4 +61,4 @@ def make_recipe(**changes: Any) -> Recipe:
 def make_stamp(run_id: str, minute: int = 0) -> Stamp:
     """Counts a token per word and the two ends."""
     created = datetime(2026, 1, 2, 3, minute, tzinfo=UTC)
-    return Stamp(run_id, created, count_clip=lambda text: len(text.split()) + 2)
+    return Stamp(run_id, created, lambda texts: [len(text.split()) + 2 for text in texts])

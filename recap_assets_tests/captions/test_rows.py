@@ -93,7 +93,7 @@ def test_alt_text_is_not_judged_as_a_models() -> None:
 
 
 def test_tokens_stay_null_without_a_counter() -> None:
-    stamp = Stamp("r", datetime(2026, 1, 1, tzinfo=UTC), count_t5=len)
+    stamp = Stamp("r", datetime(2026, 1, 1, tzinfo=UTC), count_t5=lambda texts: [*map(len, texts)])
     frame = build(index_of([index_row("a")]), [Generated("a cat")], make_recipe(), stamp)
     assert frame.select("n_tokens_clip", "n_tokens_t5").row(0) == (None, 5)
 

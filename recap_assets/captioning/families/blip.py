@@ -7,6 +7,7 @@ place of the tokenizer's first token, as in `BlipForConditionalGeneration.genera
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -62,7 +63,7 @@ class Blip(Family):
         self, memory: Memory, at: torch.Tensor | None, prompts: Sequence[str], limit: int
     ) -> Decoding:
         assert at is not None, "BLIP answers about pictures only"
-        rows = [self.prefix(prompt) for prompt in prompts]
+        rows = list(map(cache(self.prefix), prompts))
         if not self._compile:
             return TextDecoding(self.model.text_decoder, memory, at, rows, limit)
         self._compiled = self._compiled or CompiledDecoder(self.model.text_decoder)
@@ -73,7 +74,7 @@ class Blip(Family):
     ) -> torch.Tensor:
         import torch
 
-        heads = [self.prefix(prompt) for prompt in prompts]
+        heads = list(map(cache(self.prefix), prompts))
         tails = self.tokenizer(list(captions), add_special_tokens=False, verbose=False)["input_ids"]
         (end,) = self.ends
         rows, labels = lesson(heads, tails, end, self._positions, self._pad, self.device)

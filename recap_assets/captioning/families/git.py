@@ -8,6 +8,7 @@ The prompt is a text prefix such as "short caption:" behind the start token, as 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -69,9 +70,9 @@ class Git(Family):
         self, memory: Memory, at: torch.Tensor | None, prompts: Sequence[str], limit: int
     ) -> Decoding:
         assert at is not None, "GIT answers about pictures only"
-        rows = [self.prefix(prompt) for prompt in prompts]
-        cache = roomy(_of_rows(memory, at), max(map(len, rows)) + limit)
-        return _Decoding(self.model, cache, rows, self._pad)
+        rows = list(map(cache(self.prefix), prompts))
+        kept = roomy(_of_rows(memory, at), max(map(len, rows)) + limit)
+        return _Decoding(self.model, kept, rows, self._pad)
 
     def loss(
         self, inputs: Inputs, at: Sequence[int], prompts: Sequence[str], captions: Sequence[str]
@@ -79,12 +80,12 @@ class Git(Family):
         import torch
         from transformers import DynamicCache
 
-        heads = [self.prefix(prompt) for prompt in prompts]
+        heads = list(map(cache(self.prefix), prompts))
         tails = self.tokenizer(list(captions), add_special_tokens=False, verbose=False)["input_ids"]
         end = int(self.tokenizer.sep_token_id)
         rows, labels = lesson(heads, tails, end, self._positions, self._pad, self.device)
-        cache = DynamicCache(_of_rows(self.encode(inputs), torch.tensor(at)))
-        hidden = _read_on(self.model.git, cache, rows.ids, rows.mask)
+        pictures = DynamicCache(_of_rows(self.encode(inputs), torch.tensor(at)))
+        hidden = _read_on(self.model.git, pictures, rows.ids, rows.mask)
         return nats(self.model.output, hidden, labels)
 
     def room(self, prompt: str) -> int:
