@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -21,12 +22,13 @@ import numpy as np
 import yaml
 from PIL import Image
 
+from benchmarks import models
+from benchmarks.models import PROMPTS
 from benchmarks.rounds import Ratio, child, machine
 from benchmarks.scene_tars import write
 
-PROMPTS = {"short": "short caption:", "long": "long caption:"}
 LIMIT = 48
-PICTURES = 128  # a shard
+PICTURES = 512  # a shard
 BATCH = 64
 
 
@@ -36,9 +38,9 @@ class Project:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def write(self, shards: int, model: str) -> None:
+    def write(self, shards: int, model: str, pictures: int = PICTURES) -> None:
         """Draw the tars and write recap.yaml."""
-        write(self.folder / "tars", shards, PICTURES)
+        write(self.folder / "tars", shards, pictures)
         settings = {
             "root": "store",
             "dataset": {"urls": "tars/*.tar"},
@@ -49,6 +51,18 @@ class Project:
             },
         }
         (self.folder / "recap.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+
+    def part(self, shards: int, styles: list[str]) -> Path:
+        """The folder of a project of its own, with nothing made yet, over the first shards."""
+        settings = yaml.safe_load((self.folder / "recap.yaml").read_text(encoding="utf-8"))
+        settings["dataset"]["urls"] = f"tars/{{00000..{shards - 1:05d}}}.tar"
+        settings["styles"] = {style: settings["styles"][style] for style in styles}
+        place = self.folder / f"ours-{shards}"
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir()
+        (place / "tars").symlink_to(self.folder / "tars")
+        (place / "recap.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+        return place
 
     def samples(self, shards: int) -> Iterator[tuple[str, bytes]]:
         """Key and JPEG of every picture of the first shards, as webdataset reads them."""
@@ -100,27 +114,12 @@ def tuned(project: Project, model: Path, shards: int, styles: list[str]) -> Capt
 
 
 def ours(project: Project, model: Path, shards: int, styles: list[str]) -> Captions:
-    """The stages `images` and `recaptions` of the pipeline through `recap run`."""
-    import shutil
-
-    from recap_assets.defs import home
-    from recap_assets.defs.execute import bring_up_to_date
+    """The stages `images` and `recaptions` of the pipeline as `recap run` does them."""
     from recap_assets.experiment.project import Project as Opened
     from recap_assets.stages import recipes
-    from recap_assets.stages.graph import select
 
-    settings = yaml.safe_load((project.folder / "recap.yaml").read_text(encoding="utf-8"))
-    settings["dataset"]["urls"] = f"tars/{{00000..{shards - 1:05d}}}.tar"
-    settings["styles"] = {style: settings["styles"][style] for style in styles}
-    place = project.folder / f"ours-{shards}"
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir()
-    (place / "tars").symlink_to(project.folder / "tars")
-    (place / "recap.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
-    opened = Opened.open(place)
-    with home.instance(opened) as instance:
-        outcome = bring_up_to_date(opened, instance, select("images,recaptions"), workers=None)
-    assert not outcome.failed, outcome.failed
+    opened = Opened.open(project.part(shards, styles))
+    run(opened, "images,recaptions")
     found: Captions = {}
     for style in styles:
         its = recipes.recipe(opened, style)
@@ -128,6 +127,19 @@ def ours(project: Project, model: Path, shards: int, styles: list[str]) -> Capti
         rows = [row for frame in frames if frame is not None for row in frame.iter_rows(named=True)]
         found[style] = {row["source_key"]: row["caption"] for row in rows}
     return found
+
+
+def run(project: Any, stages: str) -> float:
+    """Bring stages up to date, by as many workers as `recap run` takes; the seconds it took."""
+    from recap_assets.defs import home
+    from recap_assets.defs.execute import bring_up_to_date
+    from recap_assets.stages.graph import select
+
+    started = time.perf_counter()
+    with home.instance(project) as instance:
+        outcome = bring_up_to_date(project, instance, select(stages), workers=None)
+    assert not outcome.failed, outcome.failed
+    return time.perf_counter() - started
 
 
 SIDES: dict[str, Callable[[Project, Path, int, list[str]], Captions]] = {
@@ -183,7 +195,7 @@ def _seconds(folder: Path, model: Path, side: str, sizes: tuple[int, int], style
     runs = [
         child(
             "benchmarks.captioning",
-            *("--folder", str(folder), "--model", str(model), "--side", side),
+            *("--folder", str(folder), "--model", str(model), "--run", side),
             *("--shards", str(shards), "--styles", styles),
         )
         for shards in sizes
@@ -215,19 +227,18 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--shards", type=int, default=8, help=f"of {PICTURES} pictures, timed")
-    parser.add_argument("--model", type=Path, help="a BLIP folder; by default the one that ships")
+    parser.add_argument("--shards", type=int, default=4, help=f"of {PICTURES} pictures, timed")
+    models.options(parser)
     parser.add_argument("--styles", default="short+long")
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
+    parser.add_argument("--run", choices=SIDES, help=argparse.SUPPRESS)
     asked = parser.parse_args()
-    model = asked.model or Path(__file__).parents[1] / "data" / "base" / "captioner"
-    if asked.side:
-        _one(asked.folder, model, asked.side, asked.shards, asked.styles.split("+"))
+    if asked.run:
+        _one(asked.folder, asked.model, asked.run, asked.shards, asked.styles.split("+"))
         return
     print(machine())
-    with tempfile.TemporaryDirectory() as folder:
-        _compare(asked, model.absolute(), Path(folder), asked.styles)
+    with models.chosen(asked) as model, tempfile.TemporaryDirectory() as folder:
+        _compare(asked, model, Path(folder), asked.styles)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from benchmarks import models
 from benchmarks.captioning import BATCH, LIMIT, PROMPTS, generate, peer
 from benchmarks.rounds import in_turns, machine, told
 from recap_assets.scenes.draw import draw
@@ -27,12 +28,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pictures", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--model", type=Path, help="a BLIP folder; by default the one that ships")
+    models.options(parser)
     asked = parser.parse_args()
-    model = asked.model or Path(__file__).parents[1] / "data" / "base" / "captioner"
+    print(machine())
+    with models.chosen(asked) as model:
+        _compare(asked, model)
+
+
+def _compare(asked: argparse.Namespace, model: Path) -> None:
     pictures = [Image.fromarray(draw(sample(n))) for n in range(asked.pictures)]
     theirs, ours = _theirs(model, pictures), _ours(model, pictures)
-    print(machine())
     for styles in (["long"], ["short", "long"]):
         equal = theirs(styles) == ours(styles)
         sides = {"theirs": _timed(theirs, styles), "ours": _timed(ours, styles)}
