@@ -1,8 +1,8 @@
-"""The captioning loop beside batched `generate` of transformers: python -m benchmarks.engine
+"""The captioning loop beside `generate` of transformers: python -m benchmarks.engine
 
 Pictures are in memory and nothing is written: what is compared is reading them for the model,
-encoding, decoding. The peer passes over them once for every style, in batches as large as ours. All
-captions must be equal, word for word, or the row is void.
+encoding, decoding. The peer passes over them once for every style, in batches as large as ours, and
+picture by picture. All captions must be equal, word for word, or the row is void.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ def main() -> None:
 
 def _compare(asked: argparse.Namespace, model: Path) -> None:
     pictures = [Image.fromarray(draw(sample(n))) for n in range(asked.pictures)]
-    theirs, ours = _theirs(model, pictures), _ours(model, pictures)
-    for styles in (["long"], ["short", "long"]):
+    ours, rounds, amount = _ours(model, pictures), asked.rounds, asked.pictures
+    for styles, batch in ((["long"], BATCH), (list(PROMPTS), BATCH), (list(PROMPTS), 1)):
+        theirs = _theirs(model, pictures, batch)
         equal = theirs(styles) == ours(styles)
         sides = {"theirs": _timed(theirs, styles), "ours": _timed(ours, styles)}
-        found = in_turns(sides, asked.rounds)
-        name = f"{'+'.join(styles)}, captions {'equal' if equal else 'DIFFER, the row is void'}"
-        print(told(name, found["theirs"], found["ours"], "pictures/s", asked.pictures))
-    both, single = _timed(ours, ["short", "long"]), [_timed(ours, [s]) for s in ("short", "long")]
-    found = in_turns({"two passes": lambda: single[0]() + single[1](), "one": both}, asked.rounds)
-    print(
-        told("one encode for two", found["two passes"], found["one"], "pictures/s", asked.pictures)
-    )
+        found = in_turns(sides, rounds)
+        name = f"{'+'.join(styles)} against batches of {batch}"
+        name += f", captions {'equal' if equal else 'DIFFER, the row is void'}"
+        print(told(name, found["theirs"], found["ours"], "pictures/s", amount))
+    both, single = _timed(ours, list(PROMPTS)), [_timed(ours, [style]) for style in PROMPTS]
+    found = in_turns({"two passes": lambda: single[0]() + single[1](), "one": both}, rounds)
+    print(told("one encode for two", found["two passes"], found["one"], "pictures/s", amount))
 
 
 def _timed(side: Callable[[list[str]], Texts], styles: list[str]) -> Callable[[], float]:
@@ -74,14 +74,14 @@ def _ours(model: Path, pictures: list[Image.Image]) -> Callable[[list[str]], Tex
     return write
 
 
-def _theirs(model: Path, pictures: list[Image.Image]) -> Callable[[list[str]], Texts]:
+def _theirs(model: Path, pictures: list[Image.Image], batch: int) -> Callable[[list[str]], Texts]:
     blip, processor = peer(model)
 
     def write(styles: list[str]) -> Texts:
         found: Texts = {style: [] for style in styles}
         for style in styles:
-            for start in range(0, len(pictures), BATCH):
-                part = pictures[start : start + BATCH]
+            for start in range(0, len(pictures), batch):
+                part = pictures[start : start + batch]
                 pixels = processor[0](images=part, return_tensors="pt")["pixel_values"]
                 words = processor[1]([PROMPTS[style]] * len(part), return_tensors="pt")
                 inputs = {"pixel_values": pixels, **words}
