@@ -1,14 +1,14 @@
-"""What the steps are fed with: pictures, noise and captions, the next step's while one computes."""
+"""What the steps are fed with: pictures, noise and captions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
+from recap_assets.diffusion.ahead import ahead
 from recap_assets.diffusion.families.family import Family
 from recap_assets.diffusion.order import Draw, Draws, Order, Shown
 from recap_assets.diffusion.settings import TrainSettings
@@ -61,7 +61,11 @@ class Fed(NamedTuple):
 
 
 class Feed:
-    """Prepares steps in a thread, one ahead of the training."""
+    """Prepares steps; for a GPU the next one in a thread, while one computes.
+
+    On a CPU the thread would bring OpenMP threads of its own, which take the cores from the step:
+    half as slow again on two cores, for some milliseconds of work.
+    """
 
     def __init__(
         self, family: Family, examples: Examples, settings: TrainSettings, share: Share
@@ -69,7 +73,7 @@ class Feed:
         self._examples, self._settings, self._share = examples, settings, share
         self.pictures = len(examples.pictures)
         self._order = Order(self.pictures, settings.batch, settings.seed, examples.draw)
-        self._timesteps, self._pin = family.timesteps, family.device.type == "cuda"
+        self._timesteps, self._apart = family.timesteps, family.device.type == "cuda"
         # The micro-batches of all processes together are those that were asked for.
         self._size = -(-settings.batch // (settings.accumulate * share.count))
 
@@ -79,13 +83,8 @@ class Feed:
         Raises:
             UserError: if no picture of a batch has a caption.
         """
-        with ThreadPoolExecutor(1) as thread:
-            coming = [thread.submit(self._fed, step) for step in range(first, min(first + 1, end))]
-            while coming:
-                fed = coming.pop().result()
-                if fed.step + 1 < end:
-                    coming.append(thread.submit(self._fed, fed.step + 1))
-                yield fed
+        asked = range(first, end)
+        return ahead(self._fed, asked) if self._apart else map(self._fed, asked)
 
     def left_out(self, steps: int) -> dict[int, int]:
         """The pictures without a caption, by epoch, of the epochs that so many steps began."""
@@ -127,4 +126,4 @@ class Feed:
 
     def _staged(self, tensor: torch.Tensor) -> torch.Tensor:
         """In memory that a GPU copies from while it computes."""
-        return tensor.pin_memory() if self._pin else tensor
+        return tensor.pin_memory() if self._apart else tensor

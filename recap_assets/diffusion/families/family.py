@@ -107,7 +107,9 @@ class Family(ABC):
     @property
     def device(self) -> torch.device:
         """Where the denoiser is."""
-        return self.network.device
+        # Its own `device` walks over all modules, at every step.
+        device: torch.device = next(self.network.parameters()).device
+        return device
 
     @classmethod
     def reader(cls, parts: Container[str]) -> TextPart:
