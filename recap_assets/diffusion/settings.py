@@ -31,6 +31,7 @@ class TrainSettings:
     accumulate: int = 1
     gradient_checkpointing: bool = False
     precision: Literal["fp32", "bf16"] = "fp32"
+    compile: bool = False
     save_every: int | None = None
     train: tuple[str, ...] = ("unet", "text_encoder")
     seed: int = 0

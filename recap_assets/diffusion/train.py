@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 
+from recap_assets.diffusion.compiling import compiling
 from recap_assets.diffusion.families.family import Family
 from recap_assets.diffusion.feed import Examples
 from recap_assets.diffusion.losses import Report
@@ -52,9 +53,9 @@ def train(
 
     Raises:
         UserError: if the model lacks weights that are to be trained, if no picture of a batch has a
-            caption, if a loss is no number, or if the memory is too small.
+            caption, if a loss is no number, if the memory is too small, or if it cannot compile.
     """
-    with enough_memory():
+    with enough_memory(), compiling(family.network, settings.compile):
         run = Run(family, examples, settings, report, share)
         if saves is not None and (state := saves.read()) is not None:
             run.restore(state)

@@ -23,11 +23,12 @@ from recap_assets.experiment.section import (
 Weights = Literal["unet", "transformer", "text_encoder"]
 
 #: Settings that say how a training is run and not what it gives. Processes and micro-batches take
-#: the same mean over a batch in another order, activations that are computed twice are the same
-#: ones, and saves and kept weights are copies on the way. (A model with dropout draws others.)
+#: the same mean over a batch in another order, a compiled denoiser rounds otherwise, activations
+#: that are computed twice are the same ones, and saves and kept weights are copies on the way. (A
+#: model with dropout draws others.)
 #: A checkpoint that was made does not become another one by them.
 RUNNING = frozenset(
-    {"processes", "accumulate", "gradient_checkpointing", "save_every", "checkpoints"}
+    {"processes", "accumulate", "gradient_checkpointing", "compile", "save_every", "checkpoints"}
 )
 _OF_LORA = frozenset({"rank", "alpha"})
 
@@ -47,6 +48,7 @@ class T2I(Section):
     accumulate: micro-batches a step, where a batch does not fit the memory.
     gradient_checkpointing: compute activations twice to save memory.
     precision: bf16 runs the networks under autocast over float32 weights.
+    compile: compile the denoiser; pays where training takes much longer than a minute.
     save_every: steps between saves from which a stopped training goes on; null has none.
     checkpoints: steps whose weights are kept and measured too: the sample-efficiency curve.
     processes: processes that share each batch, one a GPU, started by `accelerate launch`.
@@ -73,6 +75,7 @@ class T2I(Section):
     accumulate: Count = 1
     gradient_checkpointing: bool = False
     precision: Literal["fp32", "bf16"] = "fp32"
+    compile: bool = False
     save_every: Count | None = None
     checkpoints: Steps = ()
     processes: Count = 1

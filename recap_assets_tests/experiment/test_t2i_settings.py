@@ -31,6 +31,7 @@ OTHER: dict[str, Any] = {
     "accumulate": 2,
     "gradient_checkpointing": True,
     "precision": "bf16",
+    "compile": True,
     "save_every": 3,
     "checkpoints": (1, 2),
     "processes": 2,

@@ -76,6 +76,7 @@ def garbage(project: Project) -> dict[str, str]:
     [
         ("accumulate", 2),
         ("gradient_checkpointing", True),
+        ("compile", True),
         ("save_every", 1),
         ("processes", 2),
         ("rank", 2),
