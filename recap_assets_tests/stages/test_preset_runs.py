@@ -24,7 +24,7 @@ from recap_assets.diffusion.save import save
 from recap_assets.experiment.project import Project
 from recap_assets.stages import checkpoint
 from recap_assets_tests import small_project
-from recap_assets_tests.captioning.models import llava, paligemma, qwen_vl, smolvlm
+from recap_assets_tests.captioning.models import paligemma, qwen_vl, smolvlm
 from recap_assets_tests.diffusion.models import sd3, sdxl, stable_diffusion
 
 pytestmark = pytest.mark.slow
@@ -58,13 +58,13 @@ CASES: dict[str, Case] = {
         "photo-album",
         partial(smolvlm.save, ends=ENDS),
         sd3.build,
-        {"method": "full", "checkpoints": [1], "ema": 0.5},
+        {"method": "full", "checkpoints": [1], "ema": 0.5, "save_every": 1},
     ),
     "sd3, lora": (
         "sdxl-lora",
-        partial(llava.save, ends=ENDS),
-        partial(sd3.build, t5=False),
-        {"warmup": 1},
+        partial(qwen_vl.save, ends=ENDS),
+        sd3.build,
+        {"warmup": 1, "checkpoints": []},
     ),
 }
 
@@ -99,7 +99,8 @@ def opened(name: str, world: Path, folder: Path) -> Project:
     """A project that extends the preset, over small pictures, models and numbers."""
     preset, captioner, t2i, small = CASES[name]
     folder.mkdir()
-    save(t2i(), folder / "t2i")
+    family = t2i()
+    save(family, folder / "t2i")
     tars = {"urls": str(world / "0*.tar")}
     own = (
         {"urls": str(album(world, folder / "album")), "buckets": 2}
@@ -122,6 +123,9 @@ def opened(name: str, world: Path, folder: Path) -> Project:
         },
         "gates": {"caption_error_rate": 1.0, "decode_error_rate": 0.3},
     }
+    if family.denoiser != "unet":
+        arms = ("short", "long", "mix", *(["alttext"] if preset != "photo-album" else []))
+        project["arms"] = dict.fromkeys(arms, {"train": family.denoiser})
     if preset != "photo-album":
         project["human"] = {"urls": str(world / "human.tar")}
         project["captioners"]["recap"]["tune"] = tune
