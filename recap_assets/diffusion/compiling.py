@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from recap_assets.experiment.errors import UserError
+from recap_assets.experiment.compiler import compiler
 
 
 @contextmanager
@@ -21,17 +21,10 @@ def compiling(network: Any, wanted: bool) -> Iterator[None]:
     if not wanted:
         yield
         return
-    import torch
-
     network.compile()
     try:
-        yield
-    except torch._dynamo.exc.BackendCompilerFailed as error:
-        line = (str(error.inner_exception).splitlines() or [""])[0][:200]
-        raise UserError(
-            f"t2i.compile: the denoiser cannot be compiled here ({line}); "
-            "set `compile: false`, or install a C++ compiler"
-        ) from error
+        with compiler("t2i.compile", "denoiser"):
+            yield
     finally:
         # `Module.compile` has no counterpart.
         network._compiled_call_impl = None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recap_assets.captioning.families.blip_layer import Cache, New, forward
 from recap_assets.captioning.families.sharing import Grid
-from recap_assets.experiment.errors import UserError
+from recap_assets.experiment.compiler import compiler
 
 if TYPE_CHECKING:
     import torch
@@ -73,14 +73,8 @@ class CompiledDecoder:
 
         buffers = self._buffers[size]
         torch.compiler.cudagraph_mark_step_begin()
-        try:
+        with compiler("compile", "decoding step"):
             logits: torch.Tensor = self._compiled(buffers, Grid(size.pictures, size.most))
-        except torch._dynamo.exc.BackendCompilerFailed as error:
-            line = (str(error.inner_exception).splitlines() or [""])[0][:200]
-            raise UserError(
-                f"compile: the decoding step cannot be compiled here ({line}); "
-                "set `compile: false`, or install a C++ compiler"
-            ) from error
         buffers.place.add_(1)
         last = self.decoder.config.max_position_embeddings - 1
         buffers.own.add_(1).clamp_(max=last)

@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 from recap_assets.captioning.families.causal import CausalDecoding, Read, within_window
 from recap_assets.captioning.families.family import Decoding
+from recap_assets.experiment.compiler import compiler
 
 if TYPE_CHECKING:
     import torch
@@ -73,7 +74,9 @@ class CompiledDecoding(Decoding):
         self._mask[:, self._length] = True
         self._length += 1
         step = _compiled(self._ids.device.type)
-        logits = step(self._model, self._ids, self._mask[:, None, None], self._place, self._cache)
+        mask = self._mask[:, None, None]
+        with compiler("compile", "decoding step"):
+            logits = step(self._model, self._ids, mask, self._place, self._cache)
         self.logits = logits[self._at]
         self._place += 1
 

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch._inductor import config as inductor
 
 from recap_assets.captioning.families.compiled import CompiledDecoding
 from recap_assets.captioning.generate import caption
 from recap_assets.captioning.load import load
 from recap_assets.experiment.captioner_settings import Captioner as Settings
+from recap_assets.experiment.errors import UserError
 from recap_assets_tests.captioning.families.vlm_kinds import CHAT, PALIGEMMA
 from recap_assets_tests.captioning.models import paligemma
 from recap_assets_tests.captioning.pictures import images, noise
@@ -45,6 +47,18 @@ def test_what_was_read_before_is_forgotten(tmp_path: Path) -> None:
         with torch.compiler.set_stance("force_eager"):
             got = caption(fast, SHOWN, prompts, batch=8)
         assert got == caption(plain, SHOWN, prompts, batch=8)
+
+
+def test_without_a_compiler_it_says_so(tmp_path: Path) -> None:
+    folder = CHAT["llava"].save(tmp_path, **CHAT["llava"].wild)
+    fast = load(folder, Settings(model=str(folder), compile=True))
+    torch.compiler.reset()
+    with (
+        inductor.patch({"cpp.cxx": ("no-such-compiler",)}),
+        pytest.raises(UserError, match=r"compile: .* cannot be compiled here .*compile: false"),
+    ):
+        caption(fast, SHOWN[:2], PROMPTS)
+    torch.compiler.reset()
 
 
 def test_a_window_that_slides_is_not_compiled(tmp_path: Path) -> None:
