@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -114,7 +115,7 @@ class Chat(Family):
         self, inputs: Inputs, at: Sequence[int], prompts: Sequence[str], captions: Sequence[str]
     ) -> torch.Tensor:
         seen, picked = self.see(inputs), list(at)
-        asked = [self.turns.asked(prompt) for prompt in prompts]
+        asked = map(cache(self.turns.asked), prompts)
         heads = [seen.expand(row, self._image, i) for row, i in zip(asked, picked, strict=True)]
         tails = [
             self.turns.answered(c)[: self.room(p)] for p, c in zip(prompts, captions, strict=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -110,7 +111,8 @@ class Florence2(Family):
         pairs = list(zip(at, prompts, strict=True))
         number = {pair: i for i, pair in enumerate(dict.fromkeys(pairs))}
         pictures = memory[torch.tensor([picture for picture, _ in number], device=self.device)]
-        rows = pad([self._question(prompt) for _, prompt in number], self._pad, "right")
+        questions = list(map(cache(self._question), (prompt for _, prompt in number)))
+        rows = pad(questions, self._pad, "right")
         text = self.model.get_input_embeddings()(rows.ids.to(self.device))
         seen = torch.ones(pictures.shape[:2], dtype=torch.long)
         mask = torch.cat([seen, rows.mask], 1)

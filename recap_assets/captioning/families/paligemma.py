@@ -7,6 +7,7 @@ what SigLIP and the projector make of a picture, and nothing behind them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -67,7 +68,7 @@ class PaliGemma(Family):
         import torch
 
         assert at is not None, "PaliGemma answers about pictures only"
-        asked = [self.asked(prompt) for prompt in prompts]
+        asked = list(map(cache(self.asked), prompts))
         rows = pad(asked, self._pad, "left").to(self.device)
         block = {"token_type_ids": torch.zeros_like(rows.ids)}
         beside = _shown(memory[at.to(memory.device)]) | block
@@ -81,7 +82,7 @@ class PaliGemma(Family):
     ) -> torch.Tensor:
         import torch
 
-        heads = [self.asked(prompt) for prompt in prompts]
+        heads = list(map(cache(self.asked), prompts))
         end = int(self.tokenizer.eos_token_id)
         rows, labels = lesson(
             heads, self._text(captions), end, self._positions, self._pad, self.device
