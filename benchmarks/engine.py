@@ -15,7 +15,8 @@ from pathlib import Path
 from PIL import Image
 
 from benchmarks import models
-from benchmarks.captioning import BATCH, LIMIT, PROMPTS, generate, peer
+from benchmarks.captioning import BATCH, LIMIT, generate, peer
+from benchmarks.models import PROMPTS
 from benchmarks.rounds import in_turns, machine, told
 from recap_assets.scenes.draw import draw
 from recap_assets.scenes.scene import sample

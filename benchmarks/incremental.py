@@ -24,11 +24,11 @@ from typing import Any
 import yaml
 from PIL import Image
 
+from benchmarks.models import PROMPTS
 from recap_assets.images.writer import write_tar
 
 SELECT = "images,recaptions"
 COMMAND = "from recap_assets.cli import main; main()"
-STYLES = {"short": "short caption:", "long": "long caption:"}
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Store:
 
     def __init__(self, folder: Path, shards: int, pictures: int, workers: int) -> None:
         self.folder, self.shards, self.pictures, self.workers = folder, shards, pictures, workers
-        self.styles = dict(STYLES)
+        self.styles = dict(PROMPTS)
         self.numbers = [[shard * pictures + n for n in range(pictures)] for shard in range(shards)]
 
     def write(self, shards: Iterator[int] | range) -> None:
@@ -137,7 +137,7 @@ def _captioner(folder: Path) -> None:
     """A captioner of random weights in the format of any other."""
     from recap_assets.captioning import save, tiny
 
-    texts = [*STYLES.values(), "a third prompt:", "one two three four five six seven eight"]
+    texts = [*PROMPTS.values(), "a third prompt:", "one two three four five six seven eight"]
     model = tiny.build(texts, patch=16, hidden=16, mlp=16, heads=2, image_layers=1, text_layers=1)
     save.save(model, folder, {"title": "A captioner of random weights, to measure with"})
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import tempfile
 import time
@@ -22,6 +21,7 @@ from benchmarks import models
 from benchmarks.captioning import BATCH, LIMIT, Project, run
 from benchmarks.models import PROMPTS
 from benchmarks.rounds import Ratio, child, in_turns, machine
+from recap_assets.experiment.cores import cores
 
 WARM = BATCH
 
@@ -31,7 +31,7 @@ def alone(model: Path, pictures: int, processes: int) -> float:
     context = get_context("spawn")
     ready, share = context.Barrier(processes), pictures // processes
     seconds = context.Queue()
-    threads = max(1, (os.cpu_count() or 1) // processes)
+    threads = max(1, cores() // processes)
     told = (str(model), share, threads, ready, seconds)
     started = [context.Process(target=_captions, args=told) for _ in range(processes)]
     for one in started:
@@ -72,7 +72,7 @@ def pipeline(folder: Path, shards: int) -> dict[str, float]:
 
 
 def _compare(asked: argparse.Namespace, model: Path, folder: Path) -> None:
-    short, long = os.cpu_count() or 1, (os.cpu_count() or 1) + asked.shards
+    short, long = cores(), cores() + asked.shards
     Project(folder).write(long, str(model), asked.pictures)
     timed = asked.shards * asked.pictures
     stages: list[dict[str, float]] = []
@@ -85,7 +85,7 @@ def _compare(asked: argparse.Namespace, model: Path, folder: Path) -> None:
         stages.append({stage: runs[1][stage] - runs[0][stage] for stage in runs[0]})
         return sum(stages[-1].values())
 
-    layouts = {f"{n} processes": n for n in {1, os.cpu_count() or 1}}
+    layouts = {f"{n} processes": n for n in {1, cores()}}
     sides = {name: lambda n=n: alone(model, timed, n) for name, n in layouts.items()}
     found = in_turns({**sides, "pipeline": through}, asked.rounds)
     best = min(layouts, key=lambda name: statistics.median(found[name]))
