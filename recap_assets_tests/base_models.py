@@ -15,7 +15,7 @@ from recap_assets.captioning.train import train
 from recap_assets.experiment.quiet import quiet
 from recap_assets.scenes.captions import long, short
 from recap_assets.scenes.draw import draw
-from recap_assets.scenes.pretrain import autoencoder, detector, t2i
+from recap_assets.scenes.pretrain import autoencoder, detector, t2i, vocabulary
 from recap_assets.scenes.scene import Scene, sample
 
 PREFIXES = ("short caption:", "long caption:")
@@ -28,7 +28,7 @@ def make(folder: Path) -> Path:
     torch.manual_seed(0)
     scenes = [sample(seed) for seed in range(24)]
     texts = [*_captions(scenes, short), *_captions(scenes, long)]
-    family = t2i.build(autoencoder.build(), t2i.tokenizer(texts))
+    family = t2i.build(autoencoder.build(), vocabulary.tokenizer(texts, t2i.TEXT_LENGTH))
     with quiet():
         family.pipeline.to(torch.float16).save_pretrained(folder / "t2i")
         detector.save(detector.build(), folder / "detector")

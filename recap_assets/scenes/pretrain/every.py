@@ -70,12 +70,13 @@ def _t2i(job: Job, folder: Path) -> None:
 
     from recap_assets.diffusion.load import load
     from recap_assets.diffusion.save import save
-    from recap_assets.scenes.pretrain import autoencoder, t2i
+    from recap_assets.scenes.pretrain import autoencoder, t2i, vocabulary
 
     if job.before is None:
         steps = job.steps("autoencoder")
         vae = autoencoder.train(job.shown.pixels, steps, job.report("autoencoder"))
-        family = t2i.build(vae, t2i.tokenizer(t2i.sentences(job.shown)))
+        words = vocabulary.tokenizer(t2i.sentences(job.shown), t2i.TEXT_LENGTH)
+        family = t2i.build(vae, words)
     else:
         family = load(job.before)
     t2i.pretrain(family, job.shown, job.steps("t2i"), job.report("t2i"), seed=job.done)

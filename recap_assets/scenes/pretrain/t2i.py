@@ -33,14 +33,6 @@ ALT_NOISE = 0.3  # filtered alt-text, as base models have it: less noise than a 
 TEXTS = 4  # alt-texts a picture; an epoch shows one
 
 
-def tokenizer(texts: list[str]) -> CLIPTokenizer:
-    """CLIP's byte-level BPE, its merges learned from the world's own sentences."""
-    from transformers import CLIPTokenizer
-
-    empty = CLIPTokenizer(model_max_length=TEXT_LENGTH)
-    return empty.train_new_from_iterator(texts, vocab_size=1000, show_progress=False)
-
-
 def sentences(pool: Pool, limit: int = 4000) -> list[str]:
     """Alt-text and captions of some scenes, for vocabularies."""
     found = []

@@ -19,6 +19,7 @@ from transformers import (
 )
 
 from recap_assets.diffusion.families.family import Family
+from recap_assets.scenes.pretrain.vocabulary import END, tokenizer
 
 SIZE = 16
 LENGTH = 12
@@ -44,21 +45,12 @@ def seeded(build: Callable[[], Made], seed: int) -> Made:
 
 
 @cache
-def words(pad: str | None = None) -> CLIPTokenizer:
+def words(pad: str = END) -> CLIPTokenizer:
     """CLIP's, with its end as padding, or with `pad` as SDXL's second tokenizer has "!"."""
-    # Learnt again it would break ties in another way.
-    if pad is not None:
-        return CLIPTokenizer(
-            vocab=words().get_vocab(),
-            merges=_merges(words()),
-            pad_token=pad,
-            model_max_length=LENGTH,
-        )
-    empty: Any = CLIPTokenizer(model_max_length=LENGTH)
-    return empty.train_new_from_iterator(CAPTIONS, vocab_size=600, show_progress=False)
+    return tokenizer(CAPTIONS, LENGTH, pad=pad, size=600)
 
 
-def clip(width: int = 16, projected: int | None = None, pad: str | None = None) -> Any:
+def clip(width: int = 16, projected: int | None = None, pad: str = END) -> Any:
     """A text encoder, with a projection to `projected` numbers if that is given."""
     own = words(pad)
     config = CLIPTextConfig(
@@ -116,9 +108,3 @@ def autoencoder(**changes: Any) -> AutoencoderKL:
         "mid_block_add_attention": False,
     }
     return AutoencoderKL(**settings | changes)
-
-
-def _merges(own: CLIPTokenizer) -> list[tuple[str, str]]:
-    import json
-
-    return [tuple(pair) for pair in json.loads(own.backend_tokenizer.to_str())["model"]["merges"]]
