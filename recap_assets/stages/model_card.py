@@ -52,13 +52,17 @@ def _mix(facts: Mapping[str, Any]) -> str:
 def _loading(facts: Mapping[str, Any]) -> str:
     """The lines that load it without this project."""
     name = facts["pipeline"]
-    first = f"    from diffusers import {name}\n"
-    if facts["settings"]["method"] == "lora":
-        return (
-            f'{first}    pipeline = {name}.from_pretrained("<the base model>")\n'
-            '    pipeline.load_lora_weights("<this folder>")\n'
-        )
-    return f'{first}    pipeline = {name}.from_pretrained("<this folder>")\n'
+    # diffusers wants to be told of parts that the model was saved without.
+    without = "".join(f", {part}=None" for part in facts.get("absent", ()))
+    adapter = facts["settings"]["method"] == "lora"
+    folder = "<the base model>" if adapter else "<this folder>"
+    lines = [
+        f"from diffusers import {name}",
+        f'pipeline = {name}.from_pretrained("{folder}"{without})',
+    ]
+    if adapter:
+        lines.append('pipeline.load_lora_weights("<this folder>")')
+    return "".join(f"    {line}\n" for line in lines)
 
 
 def _training(facts: Mapping[str, Any]) -> dict[str, str]:

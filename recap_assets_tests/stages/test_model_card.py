@@ -63,6 +63,13 @@ def test_an_adapter_says_how_it_is_loaded() -> None:
     assert "| method | lora, rank 4, alpha 8 |" in card
 
 
+def test_parts_that_the_model_lacks_are_named_for_diffusers() -> None:
+    lacking = {"pipeline": "StableDiffusion3Pipeline", "absent": ["text_encoder_3", "tokenizer_3"]}
+    told = ", text_encoder_3=None, tokenizer_3=None)\n"
+    assert f'.from_pretrained("<this folder>"{told}' in text(facts() | lacking)
+    assert f'.from_pretrained("<the base model>"{told}' in text(facts(method="lora") | lacking)
+
+
 def test_metrics_are_added_where_there_are_any() -> None:
     row = dict.fromkeys(ROWS) | {"arm": "mix-both-s0", "metric": "fid", "value": 1.5}
     row |= {"ci_low": 1.25, "ci_high": 2.0, "n": 480, "prompt_set": "0123456789ab"}

@@ -122,6 +122,12 @@ class Family(ABC):
         return [part for part in self.texts if getattr(self.pipeline, part.encoder) is not None]
 
     @property
+    def absent(self) -> list[str]:
+        """The attributes of the text encoders that it lacks."""
+        lacking = [part for part in self.texts if part not in self.present]
+        return [name for part in lacking for name in (part.encoder, part.tokenizer)]
+
+    @property
     def longest(self) -> int:
         """The most tokens of a caption, start and end included, of the encoder with the longest
         context; what other encoders cannot read is cut for them."""
