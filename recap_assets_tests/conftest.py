@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,21 @@ class Built:
 
     project: Project
     outcome: Outcome
+
+
+@pytest.fixture(autouse=True)
+def _threads() -> Iterator[None]:
+    """No test changes the number of torch's threads for others: sums of another are rounded
+    otherwise, and two trainings far apart would differ by it."""
+    before = _threads_of_torch()
+    yield
+    assert before in (None, _threads_of_torch())
+
+
+def _threads_of_torch() -> int | None:
+    """None until something imports it, which takes seconds."""
+    torch = sys.modules.get("torch")
+    return torch.get_num_threads() if torch else None
 
 
 @pytest.fixture(scope="session")

@@ -70,7 +70,6 @@ def run(
     keep: Keep | None = None,
 ) -> tuple[Record, dict[str, torch.Tensor]]:
     """Train, to the end or for `stop` micro-batches, then be stopped or wait to be killed."""
-    torch.set_num_threads(1)
     family = load(folder)
     examples = Examples(latents(PICTURES), draw, Until(family, stop, here))
     options = {} if keep is None else {"keep": keep}
@@ -78,10 +77,17 @@ def run(
     return record, weights(family.pipeline.unet) | weights(family.pipeline.text_encoder)
 
 
+def run_in_a_process(threads: int, *how: object) -> None:
+    """`run`, with the threads of another process: sums of other numbers are rounded otherwise."""
+    torch.set_num_threads(threads)
+    run(*how)  # type: ignore[arg-type]
+
+
 def run_and_kill(folder: Path, settings: TrainSettings, saves: Saves, stop: int) -> None:
     """kill -9 a process that trains, when it has done so much."""
     here = CONTEXT.Event()
-    process = CONTEXT.Process(target=run, args=(folder, settings, saves, stop, here))
+    how = (torch.get_num_threads(), folder, settings, saves, stop, here)
+    process = CONTEXT.Process(target=run_in_a_process, args=how)
     process.start()
     assert here.wait(100)
     process.kill()
