@@ -2,60 +2,79 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
 import numpy as np
 
 from recap_assets.evaluation.bootstrap import Interval, percentiles
-from recap_assets.evaluation.frechet import frechet
+from recap_assets.evaluation.frechet import distance, frechet, gaussian
 from recap_assets.experiment.errors import UserError
 
 
-def frechet_interval(
-    features: np.ndarray, reference: np.ndarray, resamples: int = 200, seed: int = 0
-) -> Interval:
-    """Frechet distance of [N, D] to [M, D] with its interval.
+@dataclass(frozen=True)
+class Distance:
+    """The Frechet distance of a set of pictures to the reference.
 
-    A resample holds duplicates, which raise every replicate by about the same bias; so the
-    replicates are moved to have their mean at the estimate, and their spread makes the interval.
+    resampled: the same of draws of the pictures and of the reference, [resamples].
+
+    A draw holds duplicates, which raise every one by about the same bias; so they are moved to have
+    their mean at the estimate, and their spread makes the interval.
     """
-    drawn = _replicates([features], reference, resamples, seed)[0]
-    value = frechet(features, reference)
-    around = percentiles(value, value + drawn - drawn.mean())
-    return Interval(value, max(around.low, 0.0), around.high)
+
+    value: float
+    resampled: np.ndarray
+    pictures: int
+
+    def interval(self) -> Interval:
+        """The distance with its interval."""
+        around = _around(self.value, self.resampled)
+        return Interval(self.value, max(around.low, 0.0), around.high)
+
+    def minus(self, control: Distance) -> Interval:
+        """How much further away than `control` it is, with the interval; both of `distances`.
+
+        Raises:
+            UserError: if the sets differ in size: the bias of the distance depends on it.
+        """
+        if self.pictures != control.pictures:
+            raise UserError(
+                f"fid: sets of {self.pictures} and {control.pictures} pictures do not compare; "
+                "use equal sizes"
+            )
+        return _around(self.value - control.value, self.resampled - control.resampled)
 
 
-def frechet_difference(
-    features: np.ndarray,
-    control: np.ndarray,
-    reference: np.ndarray,
-    resamples: int = 200,
-    seed: int = 0,
-) -> Interval:
-    """Distance of `features` minus that of `control` to one reference, with its interval.
+def distances(
+    sets: Mapping[str, np.ndarray], reference: np.ndarray, resamples: int = 200, seed: int = 0
+) -> dict[str, Distance]:
+    """The distances of feature sets [N, D] to one reference [M, D].
 
-    Row i of both sets must be the same prompt and sample: the same rows are drawn from both.
+    Sets of one size are drawn alike, so row i of each must be the same prompt and sample: what
+    makes a prompt hard cancels in their difference.
 
     Raises:
-        UserError: if the sets differ in size: the bias of the distance depends on it.
+        UserError: as `frechet`.
     """
-    if len(features) != len(control):
-        raise UserError(
-            f"fid: sets of {len(features)} and {len(control)} pictures do not compare; "
-            "use equal sizes"
-        )
-    value = frechet(features, reference) - frechet(control, reference)
-    drawn, drawn_control = _replicates([features, control], reference, resamples, seed)
-    delta = drawn - drawn_control
-    return percentiles(value, value + delta - delta.mean())
+    found = {}
+    for size in {len(features) for features in sets.values()}:
+        alike = {name: features for name, features in sets.items() if len(features) == size}
+        drawn = np.array(list(_resampled(list(alike.values()), reference, resamples, seed)))
+        for column, (name, features) in enumerate(alike.items()):
+            found[name] = Distance(frechet(features, reference), drawn[:, column], size)
+    return found
 
 
-def _replicates(
+def _around(value: float, resampled: np.ndarray) -> Interval:
+    return percentiles(value, value + resampled - resampled.mean())
+
+
+def _resampled(
     sets: list[np.ndarray], reference: np.ndarray, resamples: int, seed: int
-) -> np.ndarray:
-    """Distances [sets, resamples], over the same draws of pictures."""
+) -> Iterator[list[float]]:
+    """The distance of each set, over the same draws."""
     rng = np.random.default_rng(seed)
-    drawn = np.empty((len(sets), resamples))
-    for resample in range(resamples):
+    for _ in range(resamples):
         rows = rng.integers(len(sets[0]), size=len(sets[0]))
-        others = reference[rng.integers(len(reference), size=len(reference))]
-        drawn[:, resample] = [frechet(features[rows], others) for features in sets]
-    return drawn
+        others = gaussian(reference[rng.integers(len(reference), size=len(reference))])
+        yield [distance(gaussian(features[rows]), others) for features in sets]

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 import polars as pl
 
 from recap_assets.evaluation.bootstrap import Interval, difference, interval, shared, tally
 from recap_assets.evaluation.estimators import ESTIMATORS, check_metrics
-from recap_assets.evaluation.frechet_bootstrap import frechet_difference, frechet_interval
+from recap_assets.evaluation.frechet_bootstrap import Distance
 from recap_assets.experiment.errors import UserError
 
 ROWS: dict[str, pl.DataType] = {
@@ -78,15 +77,14 @@ class Meta:
 class Measured:
     """Everything measured on some arms.
 
-    `scores` holds the arms' rows of `scores.SCHEMA`, judged by `detector`. `features` maps an arm
-    to its pictures' features [N, D] (rows in the same order of prompts and samples for every arm),
-    `reference` holds those of real pictures [M, D], both made by `extractor`.
+    `scores` holds the arms' rows of `scores.SCHEMA`, judged by `detector`. `distances` are those of
+    `frechet_bootstrap.distances` between the arms' pictures and real ones, by features of
+    `extractor`.
     """
 
     scores: pl.DataFrame
     detector: Source | None = None
-    features: Mapping[str, np.ndarray] = field(default_factory=dict)
-    reference: np.ndarray | None = None
+    distances: Mapping[str, Distance] = field(default_factory=dict)
     extractor: Source | None = None
 
 
@@ -104,7 +102,7 @@ def metric_rows(
     object metrics are not for prompts without objects, has no row.
 
     Raises:
-        UserError: if a metric is unknown or the features do not compare.
+        UserError: if a metric is unknown.
     """
     check_metrics(metrics)
     rows = []
@@ -166,10 +164,8 @@ def _value(
     measured: Measured, arm: str, metric: str, resamples: int, seed: int
 ) -> tuple[Interval, int] | None:
     if ESTIMATORS[metric].score is None:
-        features = measured.features.get(arm)
-        if features is None or measured.reference is None:
-            return None
-        return frechet_interval(features, measured.reference, seed=seed), len(features)
+        found = measured.distances.get(arm)
+        return (found.interval(), found.pictures) if found else None
     scores = _scores(measured, arm, metric)
     if scores.is_empty():
         return None
@@ -181,22 +177,20 @@ def _delta(
     measured: Measured, arm: str, control: str, metric: str, resamples: int, seed: int
 ) -> tuple[Interval, int] | None:
     if ESTIMATORS[metric].score is None:
-        return _frechet_delta(measured, arm, control, seed)
+        return _frechet_delta(measured, arm, control)
     macro = ESTIMATORS[metric].macro
     scores, others = _scores(measured, arm, metric), _scores(measured, control, metric)
     x, y = shared(tally(scores, macro=macro), tally(others, macro=macro))
     return (difference(x, y, resamples, seed), len(x.prompts)) if x.prompts else None
 
 
-def _frechet_delta(
-    measured: Measured, arm: str, control: str, seed: int
-) -> tuple[Interval, int] | None:
-    features, others = measured.features.get(arm), measured.features.get(control)
-    if features is None or others is None or measured.reference is None:
+def _frechet_delta(measured: Measured, arm: str, control: str) -> tuple[Interval, int] | None:
+    found, other = measured.distances.get(arm), measured.distances.get(control)
+    if found is None or other is None:
         return None
-    if len(features) != len(others):  # not comparable, as the docstring of `differences` says
+    if found.pictures != other.pictures:  # not comparable, as `differences` says
         return None
-    return frechet_difference(features, others, measured.reference, seed=seed), len(features)
+    return found.minus(other), found.pictures
 
 
 def _scores(measured: Measured, arm: str, metric: str) -> pl.DataFrame:

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from recap_assets.evaluation.frechet_bootstrap import Distance, distances
 from recap_assets.evaluation.prompts import digest as prompts_digest
 from recap_assets.evaluation.table import Measured, Meta, Source, differences, metric_rows
 from recap_assets.experiment import atomic
@@ -104,23 +105,24 @@ def _estimate(project: Project, version: str) -> None:
 
 
 def _measured(project: Project) -> Measured:
-    names = rows(project)
-    features = {row: metrics.features(project, row) for row in names}
     how = project.config.evaluation
-    used = None
-    if reference.keys(project):
-        used = reference.features(project)
-        if used is None:
-            raise NotReady("reference has no features of the pictures as they are now")
     detector = networks.detector(project) if how.detector else None
     extractor = networks.extractor(project) if how.extractor else None
     return Measured(
-        scores=pl.concat([metrics.scores(project, row) for row in names]),
+        scores=pl.concat([metrics.scores(project, row) for row in rows(project)]),
         detector=Source(detector.name, detector.digest) if detector else None,
-        features={row: found for row, found in features.items() if found is not None},
-        reference=used,
+        distances=_distances(project) if reference.keys(project) else {},
         extractor=Source(extractor.name, extractor.digest) if extractor else None,
     )
+
+
+def _distances(project: Project) -> dict[str, Distance]:
+    real = reference.features(project)
+    if real is None:
+        raise NotReady("reference has no features of the pictures as they are now")
+    features = {row: metrics.features(project, row) for row in rows(project)}
+    found = {row: its for row, its in features.items() if its is not None}
+    return distances(found, real, seed=project.config.evaluation.seed)
 
 
 def _meta(project: Project, row: str) -> Meta:

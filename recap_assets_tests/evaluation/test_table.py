@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
 
 from recap_assets.evaluation.estimators import ESTIMATORS
+from recap_assets.evaluation.frechet_bootstrap import distances
 from recap_assets.evaluation.scores import SCHEMA, score
 from recap_assets.evaluation.soa import count, soa_c, soa_i
 from recap_assets.evaluation.table import (
@@ -51,7 +54,7 @@ def measured() -> Measured:
     frames = [score(arm, prompts(), drawn(skill, 1)) for arm, skill in skills.items()]
     features = {arm: rng.normal(size=(60, 5)) - skill for arm, skill in skills.items()}
     reference = rng.normal(size=(60, 5)) - 1.0
-    return Measured(pl.concat(frames), DETECTOR, features, reference, EXTRACTOR)
+    return Measured(pl.concat(frames), DETECTOR, distances(features, reference), EXTRACTOR)
 
 
 @pytest.fixture(scope="module")
@@ -154,10 +157,8 @@ def test_an_arm_on_other_prompts_has_no_difference() -> None:
 
 
 def test_sets_of_unequal_size_have_no_difference_in_fid(everything: Measured) -> None:
-    features = {
-        arm: found[: 60 if arm != "real" else 30] for arm, found in everything.features.items()
-    }
-    unequal = Measured(everything.scores, features=features, reference=everything.reference)
+    fewer = {"real": replace(everything.distances["real"], pictures=30)}
+    unequal = Measured(everything.scores, distances={**everything.distances, **fewer})
     assert differences(unequal, META, CONTROL, ["fid"])["arm"].to_list() == ["base"]
 
 
