@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from recap_assets.evaluation.bootstrap import Interval, percentiles
 from recap_assets.evaluation.frechet import distance, frechet, gaussian
+from recap_assets.experiment.cores import cores
 from recap_assets.experiment.errors import UserError
 
 
@@ -59,7 +62,7 @@ def distances(
     found = {}
     for size in {len(features) for features in sets.values()}:
         alike = {name: features for name, features in sets.items() if len(features) == size}
-        drawn = np.array(list(_resampled(list(alike.values()), reference, resamples, seed)))
+        drawn = np.array(_resampled(list(alike.values()), reference, resamples, seed))
         for column, (name, features) in enumerate(alike.items()):
             found[name] = Distance(frechet(features, reference), drawn[:, column], size)
     return found
@@ -71,10 +74,17 @@ def _around(value: float, resampled: np.ndarray) -> Interval:
 
 def _resampled(
     sets: list[np.ndarray], reference: np.ndarray, resamples: int, seed: int
-) -> Iterator[list[float]]:
-    """The distance of each set, over the same draws."""
+) -> list[list[float]]:
+    """The distance of each set, over the same draws; the cores share the draws."""
     rng = np.random.default_rng(seed)
-    for _ in range(resamples):
-        rows = rng.integers(len(sets[0]), size=len(sets[0]))
-        others = gaussian(reference[rng.integers(len(reference), size=len(reference))])
-        yield [distance(gaussian(features[rows]), others) for features in sets]
+    sizes = (len(sets[0]), len(reference))
+    draws = [[rng.integers(size, size=size) for size in sizes] for _ in range(resamples)]
+
+    def measured(draw: list[np.ndarray]) -> list[float]:
+        others = gaussian(reference[draw[1]])
+        return [distance(gaussian(features[draw[0]]), others) for features in sets]
+
+    # Matrices this small gain nothing from threads of BLAS, which beside other work wait for each
+    # other longer than they compute.
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(cores()) as threads:
+        return list(threads.map(measured, draws))
