@@ -42,8 +42,7 @@ class Index:
     @property
     def absent(self) -> list[str]:
         """The attributes of the text encoders that it lacks."""
-        lacking = [text for text in self.family.texts if text.encoder not in self.parts]
-        return [name for text in lacking for name in (text.encoder, text.tokenizer)]
+        return self.family.absent(self.parts)
 
     @property
     def folders(self) -> list[str]:

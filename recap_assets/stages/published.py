@@ -36,7 +36,7 @@ def write(project: Project, weights: str, version: str, model: Family, record: R
         UserError: if the disk refuses; nothing is left of them then.
     """
     facts = _facts(project, weights, version, record)
-    facts |= {"pipeline": type(model.pipeline).__name__, "absent": model.absent}
+    facts |= {"pipeline": type(model.pipeline).__name__, "absent": model.absent(model.modules())}
     place = project.checkpoint(weights, version)
     with atomic.directory(place) as folder:
         (lora.save if project.config.t2i.method == "lora" else save)(model, folder)

@@ -116,16 +116,16 @@ class Family(ABC):
         """The text encoder with the longest context of those in `parts`."""
         return max((t for t in cls.texts if t.encoder in parts), key=lambda t: t.limit or 0)
 
+    @classmethod
+    def absent(cls, parts: Container[str]) -> list[str]:
+        """The attributes of the text encoders that are not in `parts`."""
+        lacking = [text for text in cls.texts if text.encoder not in parts]
+        return [name for text in lacking for name in (text.encoder, text.tokenizer)]
+
     @property
     def present(self) -> list[TextPart]:
         """The text encoders that this model has."""
         return [part for part in self.texts if getattr(self.pipeline, part.encoder) is not None]
-
-    @property
-    def absent(self) -> list[str]:
-        """The attributes of the text encoders that it lacks."""
-        lacking = [part for part in self.texts if part not in self.present]
-        return [name for part in lacking for name in (part.encoder, part.tokenizer)]
 
     @property
     def longest(self) -> int:
