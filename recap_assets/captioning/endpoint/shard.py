@@ -37,6 +37,9 @@ class Shard:
         self._readers = ThreadPoolExecutor(min(_READERS, cores()), "pictures")
         under_way = 2 * settings.endpoint.concurrency / (_READ * max(1, len(questions)))
         self._room = asyncio.Semaphore(1 + math.ceil(under_way))
+        #: Set once the part that was begun last may send its requests.
+        self._turn = asyncio.Event()
+        self._turn.set()
 
     @classmethod
     async def open(
@@ -60,10 +63,10 @@ class Shard:
         return [one for part in await asyncio.gather(*parts) for one in part]
 
     async def _part(self, start: int, stop: int) -> list[list[list[Choice]]]:
+        before, mine = self._turn, asyncio.Event()
+        self._turn = mine
         async with self._room:
-            pictures = await asyncio.get_running_loop().run_in_executor(
-                self._readers, self._read, start, stop
-            )
+            pictures = await self._pictures(start, stop, before, mine)
             asked = [
                 self._asker.ask(question, start + at, picture if question.picture else None)
                 for at, picture in enumerate(pictures)
@@ -72,6 +75,19 @@ class Shard:
             choices = await asyncio.gather(*asked)
         each = len(self._questions)
         return [list(choices[at : at + each]) for at in range(0, len(choices), each)]
+
+    async def _pictures(
+        self, start: int, stop: int, before: asyncio.Event, mine: asyncio.Event
+    ) -> Sequence[str | None]:
+        """As `_read`, once the part before has its own: else its requests, which are waited for,
+        might wait for those of pictures that were read sooner."""
+        loop = asyncio.get_running_loop()
+        try:
+            pictures = await loop.run_in_executor(self._readers, self._read, start, stop)
+            await before.wait()
+        finally:
+            mine.set()
+        return pictures
 
     def _read(self, start: int, stop: int) -> Sequence[str | None]:
         """The pictures as data URLs; none where no question shows them."""

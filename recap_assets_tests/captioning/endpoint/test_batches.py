@@ -59,6 +59,26 @@ def test_answers_that_come_backwards_are_put_in_order() -> None:
     ]
 
 
+def test_pictures_that_are_read_sooner_are_not_asked_about_sooner() -> None:
+    """The batch that somebody waits for would wait for them."""
+    came = threading.Event()
+
+    class Slow(Pictures):
+        def __call__(self, start: int, stop: int) -> list[Image.Image]:
+            if start == 0:
+                came.wait(1)
+            return super().__call__(start, stop)
+
+    def behave(call: Call) -> None:
+        came.set()
+        echo(call)
+
+    with Hostile(behave) as server:
+        one = made_settings(server.url, endpoint_concurrency=1)
+        list(batches(one, Slow(6), 6, [question(6)], 2, pace=FAST))
+    assert [call.prompt for call in server.calls] == [f"short {n}" for n in range(6)]
+
+
 def test_a_batch_comes_while_later_ones_are_under_way() -> None:
     late = threading.Event()
 
