@@ -6,7 +6,8 @@ import asyncio
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future, wait
-from types import TracebackType
+from inspect import CORO_CREATED, getcoroutinestate
+from types import CoroutineType, TracebackType
 from typing import Any, Self, TypeVar
 
 T = TypeVar("T")
@@ -68,6 +69,15 @@ def result(future: Future[T]) -> T:
 async def _cancel_others() -> None:
     # Tasks on their way out may start others.
     while others := asyncio.all_tasks() - {asyncio.current_task()}:
-        for task in others:
+        begun = [task for task in others if _has_begun(task)]
+        for task in begun:
             task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        await asyncio.gather(*begun, return_exceptions=True)
+        await asyncio.sleep(0)
+
+
+def _has_begun(task: asyncio.Task[Any]) -> bool:
+    # What is cancelled before that never awaits the coroutines that it holds: a connection that the
+    # HTTP client was about to open would be a warning.
+    coroutine = task.get_coro()
+    return not isinstance(coroutine, CoroutineType) or getcoroutinestate(coroutine) != CORO_CREATED
