@@ -8,11 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from recap_assets.defs.execute import Outcome
 from recap_assets.experiment.project import Project
 from recap_assets_tests import base_models as making
 from recap_assets_tests import small_project
+
+# First calls load libraries and machines are shared, so limits of time would only fail now and
+# then; so would examples that are drawn anew (`--hypothesis-profile default` draws them).
+settings.register_profile(
+    "recap", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("recap")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import dagster as dg
@@ -19,7 +18,7 @@ from recap_assets_tests import small_project
 
 REPOSITORY = Path(__file__).parents[2]
 HEAVY = ("torch", "transformers", "diffusers", "sklearn", "matplotlib")
-SECONDS = 10  # it takes about one; machines of a test farm are slow
+SECONDS = 10  # of the processor, as other work on the machine takes none of it; about one is used
 GROUPS = {
     "base_captioner": "inputs",
     "base_t2i": "inputs",
@@ -212,8 +211,8 @@ def test_the_schedule_keeps_the_projects_hour(project: Project) -> None:
 
 def test_loading_is_quick_and_imports_no_model_library(project: Project) -> None:
     code = (
-        "import sys, time; start = time.perf_counter(); import recap_assets.definitions;"
-        f"print(time.perf_counter() - start, [n for n in {HEAVY!r} if n in sys.modules])"
+        "import sys, time; start = time.process_time(); import recap_assets.definitions;"
+        f"print(time.process_time() - start, [n for n in {HEAVY!r} if n in sys.modules])"
     )
     environment = os.environ | {"RECAP_CONFIG": str(project.file)}
     found = subprocess.run(
@@ -230,12 +229,15 @@ def test_loading_is_quick_and_imports_no_model_library(project: Project) -> None
 
 
 def test_the_command_line_starts_without_dagster_and_models() -> None:
-    start = time.perf_counter()
     heavy = (*HEAVY, "dagster")
-    code = f"import sys, recap_assets.cli; print([n for n in {heavy!r} if n in sys.modules])"
+    code = (
+        "import sys, time, recap_assets.cli;"
+        f"print(time.process_time(), [n for n in {heavy!r} if n in sys.modules])"
+    )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "[]"
-    assert time.perf_counter() - start < SECONDS
+    seconds, loaded = found.stdout.strip().split(" ", 1)
+    assert loaded == "[]"
+    assert float(seconds) < SECONDS
 
 
 @pytest.mark.slow

@@ -26,7 +26,7 @@ def shown(order: Order, steps: int) -> list[int]:
     return [row for step in range(steps) for row in rows(order, step)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     pictures=st.integers(1, 30),
     batch=st.integers(1, 12),
@@ -70,7 +70,7 @@ def test_a_step_does_not_depend_on_the_steps_before() -> None:
     assert [order.batch(step) for step in range(8)][7] == late
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.sets(st.integers(0, 19), max_size=16), st.integers(0, 1000))
 def test_pictures_without_a_caption_are_left_out_and_move_no_other(
     without: set[int], seed: int
@@ -94,7 +94,7 @@ def draws(rows: list[int], step: int = 3, seed: int = 5, dropout: float = 0.5) -
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=1, max_size=6, unique=True), st.data())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_what_a_picture_sees_is_its_own(rows: list[int], data: st.DataObject) -> None:
     place = data.draw(st.integers(0, len(rows) - 1))
     together, alone = draws(rows), draws([rows[place]])

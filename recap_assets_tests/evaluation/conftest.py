@@ -6,11 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import settings
-
-# First calls load libraries and machines are shared, so time limits would only make tests flaky.
-settings.register_profile("evaluation", deadline=None, derandomize=True)
-settings.load_profile("evaluation")
 
 
 @pytest.fixture(scope="session")

@@ -285,7 +285,7 @@ def whole(form: str, **options: object) -> bytes:
     return encoded(noise(1, 24, 20), form, **options)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150)
 @given(
     form=st.sampled_from(FORMS),
     edits=st.lists(st.tuples(st.floats(0, 0.999), st.integers(0, 255)), min_size=1, max_size=20),

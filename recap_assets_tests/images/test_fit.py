@@ -59,7 +59,7 @@ def test_shrinking_averages_and_does_not_skip() -> None:
     assert np.abs(out - 127.5).max() < 8
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 @given(
     width=st.integers(1, 400),
     height=st.integers(1, 400),

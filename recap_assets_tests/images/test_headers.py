@@ -64,8 +64,6 @@ def test_a_tar_cut_between_members_is_not_a_shorter_tar(whole: Path, tmp_path: P
 
 @settings(
     max_examples=150,
-    deadline=None,
-    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(position=st.integers(0, 7 * BLOCK - 1), flip=st.integers(1, 255))
@@ -89,8 +87,6 @@ def test_a_changed_byte_never_hides_a_member(
 
 @settings(
     max_examples=80,
-    deadline=None,
-    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=st.binary(min_size=1, max_size=2000))

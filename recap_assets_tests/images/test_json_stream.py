@@ -21,7 +21,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     document=st.dictionaries(st.sampled_from(["a", "b", "c", "images"]), VALUES, max_size=4),
     images=st.lists(VALUES, max_size=6),

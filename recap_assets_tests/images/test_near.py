@@ -60,7 +60,7 @@ def test_a_copy_is_near_and_another_picture_is_far() -> None:
     assert min(distance(*two) for two in combinations(hashes, 2)) > 8
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seeds=st.lists(st.integers(-(2**63), 2**63 - 1), max_size=6),
     flips=st.lists(st.sets(st.integers(0, 63), max_size=18), max_size=8),

@@ -16,8 +16,6 @@ from recap_assets_tests.images.tar_making import member, simple, write
 
 LOOSE = settings(
     max_examples=80,
-    deadline=None,
-    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 

@@ -48,8 +48,6 @@ def test_neither_order_nor_time_nor_the_user_show(
 
 @settings(
     max_examples=60,
-    deadline=None,
-    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(

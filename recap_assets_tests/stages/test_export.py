@@ -472,9 +472,7 @@ SAMPLE = st.tuples(KEY, st.integers(0, 5), TEXT, TEXT)
 )
 @settings(
     max_examples=12,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(found=st.lists(st.lists(SAMPLE, min_size=1, max_size=4), min_size=1, max_size=3))
 def test_an_export_is_a_data_set_with_the_same_uids_and_captions(

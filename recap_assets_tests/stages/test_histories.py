@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -188,7 +188,7 @@ def check(world: World, project: Project, plan: Forecast, encoded: int) -> None:
             assert set(rows["shard"]) <= {shard}
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12)
 @given(history=st.lists(st.lists(EDIT, min_size=1, max_size=3), min_size=1, max_size=5))
 def test_recomputed_is_changed_exactly(history: list[list[Edit]], base_models: Path) -> None:
     folder = Path(tempfile.mkdtemp())
