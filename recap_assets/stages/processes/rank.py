@@ -16,6 +16,8 @@ from recap_assets.stages.processes.lifeline import end_with
 from recap_assets.stages.processes.notes import Notes
 from recap_assets.stages.processes.telling import telling
 
+_STOPPED = 128 + signal.SIGTERM
+
 
 def rank() -> int:
     """The number of this process among its like, from 0."""
@@ -30,10 +32,17 @@ def count() -> int:
 def main(work: Callable[[Notes], None]) -> NoReturn:
     """Do this rank's part of the work; what it raises is kept for whoever started the ranks."""
     end_with(int(os.environ[AGENT]))
-    signal.signal(signal.SIGTERM, _stop)
     notes = Notes(Path(os.environ[FOLDER]))
-    with nullcontext() if rank() else telling(notes):
-        code = _code(work, notes)
+    try:
+        signal.signal(signal.SIGTERM, _stop)
+        with nullcontext() if rank() else telling(notes):
+            code = _code(work, notes)
+        _end(code)
+    except KeyboardInterrupt:  # as it told of its own mistake, say, which came of the other's
+        _end(_STOPPED)
+
+
+def _end(code: int) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     # Threads of native libraries may wait for other ranks for ever, or die of it when torn down.
@@ -47,7 +56,7 @@ def _code(work: Callable[[Notes], None], notes: Notes) -> int:
         notes.mistake(rank(), error)
         return 2
     except KeyboardInterrupt:
-        return 128 + signal.SIGTERM
+        return _STOPPED
     except Exception as error:
         notes.mistake(rank(), error)
         return 1

@@ -7,12 +7,14 @@ import os
 import sys
 import time
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 
 from recap_assets.experiment.errors import UserError
 from recap_assets.stages.processes import rank
 from recap_assets.stages.processes.notes import Notes
 from recap_assets.stages.progress import tell
+from recap_assets_tests.alive import wait_until
 
 
 def work(notes: Notes) -> None:
@@ -52,6 +54,24 @@ def broken(notes: Notes) -> None:
         print("about to divide")
         print(1 / 0)
     _wait_for_the_other(notes)
+
+
+def slow(notes: Notes, folder: str) -> None:
+    """Rank 1 fails while rank 0 is still telling what it failed of."""
+    begun, asked = Path(folder) / "begun", count()
+
+    class Slow(Exception):
+        def __str__(self) -> str:
+            begun.touch()
+            # The trace is the first that asks, and takes no interruption.
+            if next(asked) == 1:
+                time.sleep(60)
+            return "slow"
+
+    if rank.rank() == 0:
+        raise Slow
+    wait_until(begun.exists)
+    print(1 / 0)
 
 
 def killed(notes: Notes) -> None:

@@ -89,6 +89,13 @@ def test_a_rank_that_fails_is_told_with_what_it_printed() -> None:
     assert "about to divide" in others
 
 
+def test_a_rank_that_is_ended_while_it_tells_of_its_own_end_hides_no_other(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError) as caught:
+        launch(RANKS, ["slow", str(tmp_path)], 2)
+    first, *_ = str(caught.value).splitlines()
+    assert first == "rank 1 of 2 processes: ZeroDivisionError: division by zero"
+
+
 def test_a_rank_that_is_killed_ends_the_others_and_is_told() -> None:
     with pytest.raises(UserError, match=r"rank 1 of 2 processes was killed \(SIGKILL\)"):
         launch(RANKS, ["killed"], 2)
