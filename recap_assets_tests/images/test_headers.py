@@ -7,12 +7,13 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recap_assets.experiment.errors import UserError
 from recap_assets.images.headers import headers, printable
 from recap_assets_tests.images.tar_making import member, simple, write
+from recap_assets_tests.properties import SHARED_FIXTURE
 
 BLOCK = 512
 
@@ -62,10 +63,7 @@ def test_a_tar_cut_between_members_is_not_a_shorter_tar(whole: Path, tmp_path: P
         names(path)
 
 
-@settings(
-    max_examples=150,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(max_examples=150, suppress_health_check=SHARED_FIXTURE)
 @given(position=st.integers(0, 7 * BLOCK - 1), flip=st.integers(1, 255))
 def test_a_changed_byte_never_hides_a_member(
     whole: Path, tmp_path: Path, position: int, flip: int
@@ -85,10 +83,7 @@ def test_a_changed_byte_never_hides_a_member(
         assert len(found) == 3
 
 
-@settings(
-    max_examples=80,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(max_examples=80, suppress_health_check=SHARED_FIXTURE)
 @given(data=st.binary(min_size=1, max_size=2000))
 def test_arbitrary_bytes_are_a_user_error(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "noise.tar"

@@ -7,17 +7,15 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recap_assets.experiment.errors import UserError
 from recap_assets.images.tars import Sample, samples, split_name, unsafe_name
 from recap_assets_tests.images.tar_making import member, simple, write
+from recap_assets_tests.properties import SHARED_FIXTURE
 
-LOOSE = settings(
-    max_examples=80,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+LOOSE = settings(max_examples=80, suppress_health_check=SHARED_FIXTURE)
 
 stems = st.sampled_from(["a", "b", "0001", "x/a", "x/y.z/a", "./a", "größe", "n" * 120, "_a", ".b"])
 endings = st.sampled_from(["jpg", "JPG", "txt", "json", "seg.png", "cls", ""])

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recap_assets.experiment.errors import UserError
 from recap_assets.images.tars import samples
 from recap_assets.images.writer import write_tar
+from recap_assets_tests.properties import SHARED_FIXTURE
 
 SAMPLES: list[dict[str, object]] = [
     {"__key__": "x/0001", "txt": "ein Käse", "jpg": b"\xff\xd8", "json": {"b": 1, "a": "ü"}},
@@ -46,10 +47,7 @@ def test_neither_order_nor_time_nor_the_user_show(
     assert (tmp_path / "0.tar").read_bytes() == (tmp_path / "1.tar").read_bytes()
 
 
-@settings(
-    max_examples=60,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(max_examples=60, suppress_health_check=SHARED_FIXTURE)
 @given(
     st.lists(
         st.tuples(

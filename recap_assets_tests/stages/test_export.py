@@ -18,7 +18,7 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -27,6 +27,7 @@ from recap_assets.experiment.project import Project
 from recap_assets.stages import arm_captions, images, init, latents, manifest
 from recap_assets_tests.conftest import Built
 from recap_assets_tests.images.tar_making import encoded, noise
+from recap_assets_tests.properties import SHARED_FIXTURE
 from recap_assets_tests.small_project import files
 from recap_assets_tests.stages.exporting import BAD, Picture, exported, picture, project
 
@@ -470,10 +471,7 @@ SAMPLE = st.tuples(KEY, st.integers(0, 5), TEXT, TEXT)
         ("kohya", "../out", "txt"),
     ],
 )
-@settings(
-    max_examples=12,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(max_examples=12, suppress_health_check=SHARED_FIXTURE)
 @given(found=st.lists(st.lists(SAMPLE, min_size=1, max_size=4), min_size=1, max_size=3))
 def test_an_export_is_a_data_set_with_the_same_uids_and_captions(
     tmp_path_factory: pytest.TempPathFactory,

@@ -13,6 +13,7 @@ from PIL import Image
 
 from recap_assets.captioning.endpoint.batches import batches
 from recap_assets.experiment.errors import UserError
+from recap_assets_tests.alive import wait_until
 from recap_assets_tests.captioning.endpoint.asking import FAST, Pictures, answers, ask, question
 from recap_assets_tests.captioning.endpoint.asking import settings as made_settings
 from recap_assets_tests.captioning.endpoint.hostile import Call, Hostile
@@ -90,11 +91,8 @@ def test_a_batch_comes_while_later_ones_are_under_way() -> None:
     with Hostile(behave) as server:
         made = ask(server.url, 6, endpoint_concurrency=4)
         assert next(made)[0] == 0
-        for _ in range(2000):
-            if len(server.calls) == 6:
-                break
-            time.sleep(0.01)
-        assert len(server.calls) == 6, "they go on without anybody waiting for them"
+        # They go on without anybody waiting for them.
+        wait_until(lambda: len(server.calls) == 6)
         late.set()
         assert [start for start, _ in made] == [2, 4]
 
@@ -112,10 +110,7 @@ def test_requests_run_ahead_in_bounds() -> None:
             pace=FAST,
         )
         next(made)
-        for _ in range(2000):
-            if len(server.calls) >= 16:
-                break
-            time.sleep(0.01)
+        wait_until(lambda: len(server.calls) >= 16)
         time.sleep(0.3)
         asked = len(server.calls)
         made.close()
@@ -190,11 +185,7 @@ def test_closing_ends_what_is_under_way() -> None:
         calls = len(server.calls)
         time.sleep(0.1)
         assert len(server.calls) == calls
-        for _ in range(500):
-            if not threads():
-                break
-            time.sleep(0.01)
-        assert not threads()
+        wait_until(lambda: not threads())
 
 
 def test_ctrl_c_ends_the_wait_at_once() -> None:
@@ -210,6 +201,6 @@ def test_ctrl_c_ends_the_wait_at_once() -> None:
             began = time.monotonic()
             with pytest.raises(KeyboardInterrupt):
                 answers(server.url, 50, endpoint_timeout=100.0)
-            assert time.monotonic() - began < 50
+            assert time.monotonic() - began < 15
     finally:
         signal.signal(signal.SIGINT, before)
